@@ -1,0 +1,211 @@
+package state
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Admin is what was ordered for a pool member, apart from what its monitor
+// finds (K13310).
+type Admin uint8
+
+// What can be ordered.
+const (
+	// Enabled takes new connections.
+	Enabled Admin = iota
+	// Disabled takes only clients that persist to it (user-disabled).
+	Disabled
+	// Offline takes nothing new and keeps the connections that it has
+	// (user-down and user-disabled: forced offline).
+	Offline
+)
+
+// String writes "enabled", "disabled" or "offline".
+func (a Admin) String() string {
+	switch a {
+	case Enabled:
+		return "enabled"
+	case Disabled:
+		return "disabled"
+	case Offline:
+		return "offline"
+	}
+	return "admin " + strconv.Itoa(int(a))
+}
+
+// Member is one member of a pool. It is comparable.
+type Member struct {
+	Endpoint Endpoint
+	// Node is the full path of the node that the member refers to. A plan
+	// fills it in; in a desired set it is empty.
+	Node  string
+	Owner Owner
+	Admin Admin
+	// Ratio is the member's weight, 1 to 65535.
+	Ratio int
+	// Priority is the member's priority group, 0 to 65535; the highest
+	// with enough available members is used.
+	Priority int
+	// Terminating is a member whose endpoint is terminating: once the
+	// endpoint has left its slice, the pod is gone and so goes the member.
+	Terminating bool
+	// Drain is until when a leaving member keeps its connections. In a
+	// desired set it is 0: the plan reckons it.
+	Drain Deadline
+	// Available is what the device reports: up, or without a monitor.
+	Available bool
+}
+
+// Line is the member's wanted content in one line.
+func (m Member) Line() string {
+	s := "member " + m.Endpoint.String()
+	if m.Admin != Enabled {
+		s += " " + m.Admin.String()
+	}
+	if m.Drain.Set() {
+		s += " draining, until " + m.Drain.String()
+	}
+	if m.Terminating {
+		s += " terminating"
+	}
+	if m.Ratio != 1 {
+		s += " ratio " + strconv.Itoa(m.Ratio)
+	}
+	if m.Priority != 0 {
+		s += " priority " + strconv.Itoa(m.Priority)
+	}
+	return s
+}
+
+// SameWanted says whether two members at one endpoint hold the same wanted
+// content: it is what Line shows, without the cost of writing it.
+func (m Member) SameWanted(o Member) bool {
+	return m.Endpoint == o.Endpoint && m.Admin == o.Admin && m.Drain == o.Drain &&
+		m.Terminating == o.Terminating && m.Ratio == o.Ratio && m.Priority == o.Priority
+}
+
+// Pool is a group of members, and how connections are spread over them.
+type Pool struct {
+	Backend string
+	Path    string // /partition/name
+	Owner   Owner
+	// Mode is the load-balancing mode in BIG-IP's words: "round-robin".
+	Mode string
+	// Monitors are full paths, sorted; all must pass.
+	Monitors []string
+	// ReselectTries is how often another member is tried when one refuses.
+	ReselectTries int
+	// SlowRamp is for how many seconds a member that came up gets less.
+	SlowRamp int
+	// DrainTimeout is how long a leaving member keeps its connections: 0
+	// not at all, negative without limit. It is wanted, and stands on no
+	// device.
+	DrainTimeout time.Duration
+	// Members are sorted by endpoint, each endpoint once.
+	Members []Member
+}
+
+// ID names the pool by its full path.
+func (p *Pool) ID() ID { return ID{Backend: p.Backend, Kind: KindPool, Name: p.Path} }
+
+// OwnedBy is who made it.
+func (p *Pool) OwnedBy() Owner { return p.Owner }
+
+// After is empty: a pool needs nothing on other backends.
+func (p *Pool) After() []ID { return nil }
+
+// Settings is the pool's wanted content without its members, sorted.
+func (p *Pool) Settings() []string {
+	lines := []string{
+		"mode " + p.Mode,
+		"owner " + p.Owner.Tag(),
+		"reselect-tries " + strconv.Itoa(p.ReselectTries),
+		"slow-ramp " + strconv.Itoa(p.SlowRamp),
+	}
+	for _, m := range p.Monitors {
+		lines = append(lines, "monitor "+m)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// SameSettings says whether two pools have the same content apart from their
+// members.
+func (p *Pool) SameSettings(o *Pool) bool {
+	return p.Mode == o.Mode && p.Owner == o.Owner && p.ReselectTries == o.ReselectTries &&
+		p.SlowRamp == o.SlowRamp && slices.Equal(p.Monitors, o.Monitors)
+}
+
+// Lines is the wanted content, members last.
+func (p *Pool) Lines() []string {
+	lines := p.Settings()
+	for _, m := range p.Members {
+		lines = append(lines, m.Line())
+	}
+	return lines
+}
+
+// Member finds the member at an endpoint.
+func (p *Pool) Member(e Endpoint) (Member, bool) {
+	i, found := p.search(e)
+	if !found {
+		return Member{}, false
+	}
+	return p.Members[i], true
+}
+
+func (p *Pool) search(e Endpoint) (int, bool) {
+	return slices.BinarySearchFunc(p.Members, e, func(m Member, e Endpoint) int { return m.Endpoint.Compare(e) })
+}
+
+// With is the pool with this member added or put in the place of the one at
+// its endpoint. The receiver stays as it is.
+func (p *Pool) With(m Member) *Pool {
+	q := *p
+	i, found := p.search(m.Endpoint)
+	if found {
+		q.Members = slices.Clone(p.Members)
+		q.Members[i] = m
+		return &q
+	}
+	q.Members = slices.Insert(slices.Clip(slices.Clone(p.Members)), i, m)
+	return &q
+}
+
+// Without is the pool without the member at this endpoint. The receiver stays
+// as it is.
+func (p *Pool) Without(e Endpoint) *Pool {
+	q := *p
+	if i, found := p.search(e); found {
+		q.Members = slices.Delete(slices.Clone(p.Members), i, i+1)
+	}
+	return &q
+}
+
+// SortMembers orders members as a Pool holds them.
+func SortMembers(members []Member) {
+	slices.SortFunc(members, func(a, b Member) int { return a.Endpoint.Compare(b.Endpoint) })
+}
+
+// PoolMember is a member as an object of its own, which is how a plan adds,
+// changes and removes it.
+type PoolMember struct {
+	Backend string
+	Pool    string // full path
+	Member
+}
+
+// ID names the member by its pool and endpoint.
+func (m *PoolMember) ID() ID {
+	return ID{Backend: m.Backend, Kind: KindMember, Name: m.Pool, Member: m.Endpoint}
+}
+
+// OwnedBy is who made it.
+func (m *PoolMember) OwnedBy() Owner { return m.Owner }
+
+// After is empty: a member needs nothing on other backends.
+func (m *PoolMember) After() []ID { return nil }
+
+// Lines is the wanted content.
+func (m *PoolMember) Lines() []string { return []string{m.Line()} }
