@@ -4,7 +4,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 
 	"landbridge.dev/sync/state"
@@ -32,6 +31,9 @@ type Change struct {
 	After state.Object
 	// Why says in a few words what the change is for, where After does not.
 	Why string
+	// Interrupts marks a change that cannot be made without cutting off
+	// clients for a moment.
+	Interrupts bool
 }
 
 // Object is the object that the change is about: After, or Before where it is
@@ -62,18 +64,4 @@ func (c Change) ApplyTo(s *state.Set) {
 		return
 	}
 	s.Put(c.After)
-}
-
-// Problem is why something is not, or cannot be, as was asked.
-type Problem struct {
-	Service state.Ref
-	// Reason is one CamelCase word, a condition's reason.
-	Reason string
-	// Message is for a person: what is wrong with what, and the way out.
-	Message string
-}
-
-// Compare orders problems by Service, reason and message.
-func (p Problem) Compare(o Problem) int {
-	return cmp.Or(p.Service.Compare(o.Service), cmp.Compare(p.Reason, o.Reason), cmp.Compare(p.Message, o.Message))
 }

@@ -175,3 +175,15 @@ func (r *Route) Lines() []string {
 	}
 	return []string{"next-hops " + strings.Join(hops, " "), "owner " + r.Owner.Tag()}
 }
+
+// Same is Equal, and whatever else of a desired object a plan looks at. It
+// writes no lines where it can do without.
+func Same(a, b Object) bool {
+	p, ok := a.(*Pool)
+	if !ok {
+		return Equal(a, b) && slices.Equal(a.After(), b.After())
+	}
+	q, ok := b.(*Pool)
+	return ok && p.Path == q.Path && p.Backend == q.Backend && p.DrainTimeout == q.DrainTimeout &&
+		p.SameSettings(q) && slices.EqualFunc(p.Members, q.Members, Member.SameWanted)
+}

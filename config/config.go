@@ -1,0 +1,148 @@
+// Package config is the configuration file: its types, its rules, and reading
+// it again when it changes. It is a leaf: it knows nothing of the rest.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// The header that a configuration file has to carry.
+const (
+	APIVersion = "landbridge.dev/v1"
+	Kind       = "Config"
+)
+
+// Config is a whole configuration file after it was validated, defaults
+// filled in. It is not changed after Parse, and safe for concurrent reading.
+type Config struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Cluster is unique among the clusters that share a device or broker: a
+	// DNS label of at most 20 characters.
+	Cluster string `json:"cluster"`
+	// FormerUIDs are 8 hex digits each, of kube-system namespaces whose
+	// objects are taken over.
+	FormerUIDs []string `json:"formerUIDs,omitempty"`
+	// Namespaces are those that are watched; empty for all.
+	Namespaces       []string        `json:"namespaces,omitempty"`
+	Mode             string          `json:"mode,omitempty"`
+	Paused           bool            `json:"paused,omitempty"`
+	BIGIP            []BIGIP         `json:"bigip,omitempty"`
+	Classes          map[string]any  `json:"classes,omitempty"`
+	AddressPools     []AddressPool   `json:"addressPools,omitempty"`
+	BGP              map[string]any  `json:"bgp,omitempty"`
+	MQ               map[string]any  `json:"mq,omitempty"`
+	Tenants          []Tenant        `json:"tenants,omitempty"`
+	Brakes           *map[string]any `json:"brakes,omitempty"`
+	FinalizerTimeout Duration        `json:"finalizerTimeout,omitempty"`
+}
+
+// BIGIP is one device, or the units of one device group.
+type BIGIP struct {
+	Name string `json:"name"`
+	// Hosts are https URLs, one for each unit.
+	Hosts []string `json:"hosts"`
+	// CredentialsDir holds the files username and password.
+	CredentialsDir string `json:"credentialsDir"`
+	// CAFile is PEM; without it the system's roots count.
+	CAFile             string `json:"caFile,omitempty"`
+	InsecureSkipVerify bool   `json:"insecureSkipVerify,omitempty"`
+	// LoginProvider is "tmos" unless written.
+	LoginProvider string `json:"loginProvider,omitempty"`
+	// MemberType is what pool members are where an annotation does not
+	// say: "pod" (default) or "nodeport".
+	MemberType string `json:"memberType,omitempty"`
+	// NodePartition is where nodes are made: "Common" (default), another
+	// partition, or "same" for the Service's.
+	NodePartition   string   `json:"nodePartition,omitempty"`
+	NodePort        NodePort `json:"nodePort,omitempty"`
+	FloatingSelfIPs []string `json:"floatingSelfIPs,omitempty"`
+	ConfigSync      string   `json:"configSync,omitempty"`
+	SaveConfig      Duration `json:"saveConfig,omitempty"`
+	// ResyncInterval is how often all is read anew: 5m unless written, 0
+	// for never, otherwise at least 1s.
+	ResyncInterval *Duration `json:"resyncInterval,omitempty"`
+	// MaxConcurrentCalls is 1 to 8, 4 unless written (a device's httpd
+	// serves 10 at once, and others need some).
+	MaxConcurrentCalls int `json:"maxConcurrentCalls,omitempty"`
+}
+
+// Resync is how often all is read anew; 0 for never.
+func (b BIGIP) Resync() time.Duration { return time.Duration(*b.ResyncInterval) }
+
+// NodePort says which nodes are members where the members are node ports.
+type NodePort struct {
+	// NodeSelector is a label selector; empty for all nodes.
+	NodeSelector string `json:"nodeSelector,omitempty"`
+	// MaxNodes is how many at most, by name; 100 unless written.
+	MaxNodes int `json:"maxNodes,omitempty"`
+}
+
+// AddressPool is a set of addresses that virtual servers may have.
+type AddressPool struct {
+	Name string `json:"name"`
+	// Ranges are "first-last" or prefixes, of either family.
+	Ranges     []Range `json:"ranges"`
+	AutoAssign bool    `json:"autoAssign,omitempty"`
+}
+
+// Contains says whether an address is of the pool.
+func (p AddressPool) Contains(a netip.Addr) bool {
+	for _, r := range p.Ranges {
+		if r.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Tenant says what the Services of some namespaces may use.
+type Tenant struct {
+	// Namespaces are names, or globs in which * stops at nothing.
+	Namespaces []string `json:"namespaces,omitempty"`
+	// NamespaceSelector is a label selector on the namespace, in place of
+	// Namespaces.
+	NamespaceSelector string   `json:"namespaceSelector,omitempty"`
+	Devices           []string `json:"devices,omitempty"` // empty: all
+	Partitions        []string `json:"partitions,omitempty"`
+	AddressPools      []string `json:"addressPools,omitempty"`
+
+	Classes        []string `json:"classes,omitempty"`
+	JoinPools      []string `json:"joinPools,omitempty"`
+	Borrow         []string `json:"borrow,omitempty"`
+	Adopt          []string `json:"adopt,omitempty"`
+	Profiles       []string `json:"profiles,omitempty"`
+	IRules         []string `json:"irules,omitempty"`
+	LTMPolicies    []string `json:"ltmPolicies,omitempty"`
+	VLANs          []string `json:"vlans,omitempty"`
+	SNATPools      []string `json:"snatPools,omitempty"`
+	Monitors       []string `json:"monitors,omitempty"`
+	Persistence    []string `json:"persistence,omitempty"`
+	BGPPeers       []string `json:"bgpPeers,omitempty"`
+	BGPCommunities []string `json:"bgpCommunities,omitempty"`
+	Consume        []string `json:"consume,omitempty"`
+	Publish        []string `json:"publish,omitempty"`
+	VMUsers        []string `json:"vmUsers,omitempty"`
+	VMCIDRs        []string `json:"vmCIDRs,omitempty"`
+}
+
+// Device finds a configured BIG-IP by name.
+func (c *Config) Device(name string) (BIGIP, bool) {
+	for _, b := range c.BIGIP {
+		if b.Name == name {
+			return b, true
+		}
+	}
+	return BIGIP{}, false
+}
+
+// AddressPool finds an address pool by name.
+func (c *Config) AddressPool(name string) (AddressPool, bool) {
+	for _, p := range c.AddressPools {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return AddressPool{}, false
+}

@@ -1,0 +1,75 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Load reads and validates a configuration file. The error names every
+// problem with its path in the file, one a line.
+func Load(path string) (*Config, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	c, err := Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("config %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse decodes and validates a configuration, and fills in defaults. An
+// unknown key is an error, as is a section whose part is not in this version.
+func Parse(raw []byte) (*Config, error) {
+	c := &Config{}
+	if err := yaml.UnmarshalStrict(raw, c); err != nil {
+		return nil, decodeError(err)
+	}
+	c.setDefaults()
+	if errs := validate(c); len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return c, nil
+}
+
+// decodeError drops what the libraries say of themselves.
+func decodeError(err error) error {
+	s := err.Error()
+	for _, noise := range []string{"error unmarshaling JSON: ", "while decoding JSON: ", "error converting YAML to JSON: ", "json: "} {
+		s = strings.ReplaceAll(s, noise, "")
+	}
+	return errors.New(s)
+}
+
+func (c *Config) setDefaults() {
+	if c.Mode == "" {
+		c.Mode = "apply"
+	}
+	for i := range c.BIGIP {
+		b := &c.BIGIP[i]
+		if b.LoginProvider == "" {
+			b.LoginProvider = "tmos"
+		}
+		if b.MemberType == "" {
+			b.MemberType = "pod"
+		}
+		if b.NodePartition == "" {
+			b.NodePartition = "Common"
+		}
+		if b.NodePort.MaxNodes == 0 {
+			b.NodePort.MaxNodes = 100
+		}
+		if b.ResyncInterval == nil {
+			d := Duration(defaultResync)
+			b.ResyncInterval = &d
+		}
+		if b.MaxConcurrentCalls == 0 {
+			b.MaxConcurrentCalls = 4
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+const (
+	defaultResync = 5 * time.Minute
+	leastResync   = time.Second
+	mostCalls     = 8
+	mostCluster   = 20
+)
+
+var (
+	label     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+	uid       = regexp.MustCompile(`^[0-9a-f]{8}$`)
+	glob      = regexp.MustCompile(`^[-a-z0-9*]+$`)
+	partition = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
+)
+
+// checker gathers what is wrong, each with its path.
+type checker struct{ errs []error }
+
+func (c *checker) bad(path, format string, args ...any) {
+	c.errs = append(c.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
+}
+
+// later refuses what is known and not built yet.
+func (c *checker) later(path string, written bool) {
+	if written {
+		c.bad(path, "not in this version")
+	}
+}
+
+func validate(c *Config) []error {
+	k := &checker{}
+	if c.APIVersion != APIVersion {
+		k.bad("apiVersion", "is %q, must be %q", c.APIVersion, APIVersion)
+	}
+	if c.Kind != Kind {
+		k.bad("kind", "is %q, must be %q", c.Kind, Kind)
+	}
+	if !label.MatchString(c.Cluster) || len(c.Cluster) > mostCluster {
+		k.bad("cluster", "%q must be a DNS label (a-z, 0-9, -) of at most %d characters", c.Cluster, mostCluster)
+	}
+	for i, u := range c.FormerUIDs {
+		if !uid.MatchString(u) {
+			k.bad(fmt.Sprintf("formerUIDs[%d]", i), "%q must be the first 8 hex digits of a kube-system namespace's UID", u)
+		}
+	}
+	for i, n := range c.Namespaces {
+		if !label.MatchString(n) {
+			k.bad(fmt.Sprintf("namespaces[%d]", i), "%q is not a namespace's name", n)
+		}
+	}
+	switch c.Mode {
+	case "apply":
+	case "plan":
+		k.later("mode: plan", true)
+	default:
+		k.bad("mode", "%q must be apply or plan", c.Mode)
+	}
+	k.later("paused", c.Paused)
+	k.later("classes", len(c.Classes) > 0)
+	k.later("bgp", len(c.BGP) > 0)
+	k.later("mq", len(c.MQ) > 0)
+	k.later("brakes", c.Brakes != nil)
+	k.later("finalizerTimeout", c.FinalizerTimeout > 0)
+	k.devices(c)
+	k.addressPools(c)
+	for i := range c.Tenants {
+		k.tenant(fmt.Sprintf("tenants[%d]", i), c, &c.Tenants[i])
+	}
+	return k.errs
+}
+
+func (k *checker) devices(c *Config) {
+	seen := map[string]bool{}
+	for i, b := range c.BIGIP {
+		path := fmt.Sprintf("bigip[%d]", i)
+		if !label.MatchString(b.Name) {
+			k.bad(path+".name", "%q must be a DNS label", b.Name)
+		}
+		if seen[b.Name] {
+			k.bad(path+".name", "%q is there twice", b.Name)
+		}
+		seen[b.Name] = true
+		k.device(path, b)
+	}
+}
+
+func (k *checker) device(path string, b BIGIP) {
+	if len(b.Hosts) == 0 {
+		k.bad(path+".hosts", "is empty; give the https URL of each unit")
+	}
+	if len(b.Hosts) > 1 {
+		k.later(path+".hosts[1]", true)
+	}
+	for i, h := range b.Hosts {
+		u, err := url.Parse(h)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" {
+			k.bad(fmt.Sprintf("%s.hosts[%d]", path, i), "must be https://HOST or https://HOST:PORT, without a path or a password")
+		}
+	}
+	if b.CredentialsDir == "" {
+		k.bad(path+".credentialsDir", "is empty; name the folder with the files username and password")
+	}
+	if b.CAFile != "" && b.InsecureSkipVerify {
+		k.bad(path+".insecureSkipVerify", "contradicts caFile; write one of them")
+	}
+	if b.MemberType != "pod" && b.MemberType != "nodeport" {
+		k.bad(path+".memberType", "%q must be pod or nodeport", b.MemberType)
+	}
+	if !partition.MatchString(b.NodePartition) {
+		k.bad(path+".nodePartition", "%q must be a partition's name, or same", b.NodePartition)
+	}
+	if _, err := labels.Parse(b.NodePort.NodeSelector); err != nil {
+		k.bad(path+".nodePort.nodeSelector", "%v", err)
+	}
+	if b.NodePort.MaxNodes < 1 {
+		k.bad(path+".nodePort.maxNodes", "must be at least 1")
+	}
+	if r := b.Resync(); r != 0 && r < leastResync {
+		k.bad(path+".resyncInterval", "must be 0s (never) or at least %s", leastResync)
+	}
+	if b.MaxConcurrentCalls < 1 || b.MaxConcurrentCalls > mostCalls {
+		k.bad(path+".maxConcurrentCalls", "%d must be 1 to %d", b.MaxConcurrentCalls, mostCalls)
+	}
+	k.later(path+".floatingSelfIPs", len(b.FloatingSelfIPs) > 0)
+	k.later(path+".configSync", b.ConfigSync != "")
+	k.later(path+".saveConfig", b.SaveConfig > 0)
+}
+
+func (k *checker) addressPools(c *Config) {
+	seen := map[string]bool{}
+	for i, p := range c.AddressPools {
+		path := fmt.Sprintf("addressPools[%d]", i)
+		if !label.MatchString(p.Name) {
+			k.bad(path+".name", "%q must be a DNS label", p.Name)
+		}
+		if seen[p.Name] {
+			k.bad(path+".name", "%q is there twice", p.Name)
+		}
+		seen[p.Name] = true
+		if len(p.Ranges) == 0 {
+			k.bad(path+".ranges", "is empty")
+		}
+		for j, r := range p.Ranges {
+			for n, q := range c.AddressPools[:i+1] {
+				for m, s := range q.Ranges {
+					if (n < i || m < j) && r.Overlaps(s) {
+						k.bad(fmt.Sprintf("%s.ranges[%d]", path, j), "%s overlaps addressPools[%d].ranges[%d]", r, n, m)
+					}
+				}
+			}
+		}
+	}
+}
+
+func (k *checker) tenant(path string, c *Config, t *Tenant) {
+	if len(t.Namespaces) == 0 && t.NamespaceSelector == "" {
+		k.bad(path+".namespaces", "is empty; name namespaces, or give a namespaceSelector")
+	}
+	if len(t.Namespaces) > 0 && t.NamespaceSelector != "" {
+		k.bad(path+".namespaceSelector", "contradicts namespaces; write one of them")
+	}
+	for i, n := range t.Namespaces {
+		if !glob.MatchString(n) {
+			k.bad(fmt.Sprintf("%s.namespaces[%d]", path, i), "%q must be a namespace's name, in which * may stand for anything", n)
+		}
+	}
+	if _, err := labels.Parse(t.NamespaceSelector); err != nil {
+		k.bad(path+".namespaceSelector", "%v", err)
+	}
+	for i, d := range t.Devices {
+		if _, ok := c.Device(d); !ok {
+			k.bad(fmt.Sprintf("%s.devices[%d]", path, i), "there is no bigip named %q", d)
+		}
+	}
+	for i, p := range t.Partitions {
+		if !partition.MatchString(p) {
+			k.bad(fmt.Sprintf("%s.partitions[%d]", path, i), "%q is not a partition's name", p)
+		}
+	}
+	for i, p := range t.AddressPools {
+		if !slices.ContainsFunc(c.AddressPools, func(a AddressPool) bool { return a.Name == p }) {
+			k.bad(fmt.Sprintf("%s.addressPools[%d]", path, i), "there is no address pool named %q", p)
+		}
+	}
+	k.laterGrants(path, t)
+}
+
+// laterGrants refuses grants of parts that are not built yet: a grant without
+// an effect would be believed.
+func (k *checker) laterGrants(path string, t *Tenant) {
+	for _, g := range []struct {
+		name  string
+		given []string
+	}{
+		{"classes", t.Classes}, {"joinPools", t.JoinPools}, {"borrow", t.Borrow}, {"adopt", t.Adopt},
+		{"profiles", t.Profiles}, {"irules", t.IRules}, {"ltmPolicies", t.LTMPolicies}, {"vlans", t.VLANs},
+		{"snatPools", t.SNATPools}, {"monitors", t.Monitors}, {"persistence", t.Persistence},
+		{"bgpPeers", t.BGPPeers}, {"bgpCommunities", t.BGPCommunities}, {"consume", t.Consume},
+		{"publish", t.Publish}, {"vmUsers", t.VMUsers}, {"vmCIDRs", t.VMCIDRs},
+	} {
+		k.later(path+"."+g.name, len(g.given) > 0)
+	}
+}

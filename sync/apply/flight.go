@@ -1,0 +1,157 @@
+package apply
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"landbridge.dev/sync/ledger"
+	"landbridge.dev/sync/plan"
+	"landbridge.dev/sync/state"
+)
+
+// How long a Service waits after the backend refused it, doubling.
+const (
+	firstBackoff = time.Second
+	lastBackoff  = 5 * time.Minute
+)
+
+// flight is one Unit on its way, and when it has landed how it ended.
+type flight struct {
+	unit     Unit
+	locks    map[lock]bool
+	problems []state.Problem
+	revision ledger.Revision
+
+	outcome Outcome
+	// seen is what stands of the Unit's objects after an unknown outcome;
+	// nil if that could not be read either.
+	seen *state.Set
+}
+
+func (w *Worker) locked(keys map[lock]bool) bool {
+	for k := range keys {
+		if w.locks[k] {
+			return true
+		}
+	}
+	return false
+}
+
+// start sends a Unit off.
+func (w *Worker) start(ctx context.Context, f flight) {
+	w.flying[f.unit.Service] = f
+	for k := range f.locks {
+		w.locks[k] = true
+	}
+	w.calls.Go(func() {
+		f.outcome = w.Backend.Apply(ctx, []Unit{f.unit})[0]
+		if f.outcome.Status == Unknown {
+			f.seen, _ = w.Backend.Read(ctx, Scope{IDs: idsOf(f.unit)})
+		}
+		select {
+		case w.outcomes <- f:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// idsOf are the IDs of what a Unit touches.
+func idsOf(u Unit) []state.ID {
+	seen := map[state.ID]bool{}
+	var ids []state.ID
+	for _, c := range u.Changes {
+		if id := c.ID(); !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// landed takes in how a Unit ended.
+func (w *Worker) landed(ctx context.Context, f flight) {
+	ref := f.unit.Service
+	delete(w.flying, ref)
+	for k := range f.locks {
+		delete(w.locks, k)
+	}
+	w.queue.unpark()
+	for _, c := range f.unit.Changes[:f.outcome.Applied] {
+		w.touch(c.ID())
+		if w.mirror != nil {
+			c.ApplyTo(w.mirror)
+		}
+	}
+	w.Metrics.ended(w.Backend.Name(), f.outcome)
+	switch f.outcome.Status {
+	case Done:
+		w.queue.push(ref) // planned once more: the world may have moved on meanwhile
+	case Unknown:
+		w.unknown(ctx, f)
+	case Refused:
+		w.again(ref)
+		w.fail(f)
+	case Unavailable:
+		w.queue.push(ref)
+		w.goDown(f.outcome.Reason, f.outcome.Err)
+	}
+}
+
+// unknown takes in what stands after a call of which nobody knows whether it
+// had its effect. If that cannot be read either, all is read anew.
+func (w *Worker) unknown(ctx context.Context, f flight) {
+	w.again(f.unit.Service)
+	w.fail(f)
+	if f.seen == nil {
+		w.goDown(f.outcome.Reason, f.outcome.Err)
+		return
+	}
+	for _, id := range idsOf(f.unit) {
+		w.touch(id)
+		if w.mirror == nil {
+			continue
+		}
+		if o, there := f.seen.Get(id); there {
+			w.mirror.Put(o)
+		} else {
+			w.mirror.Delete(id)
+		}
+	}
+}
+
+// touch remembers that an object changed while a full read was under way,
+// whose answer may be older.
+func (w *Worker) touch(id state.ID) {
+	if w.reading {
+		if id.Kind == state.KindMember {
+			id = state.ID{Backend: id.Backend, Kind: state.KindPool, Name: id.Name}
+		}
+		w.touched[id] = true
+	}
+}
+
+// again sets when a Service is tried again, alone.
+func (w *Worker) again(ref state.Ref) {
+	delay := min(max(w.backoff[ref]*2, firstBackoff), lastBackoff)
+	w.backoff[ref] = delay
+	w.clock.set(ref, time.Now().Add(delay))
+}
+
+// fail reports a Unit that did not go through.
+func (w *Worker) fail(f flight) {
+	problem := state.Problem{Service: f.unit.Service, Reason: f.outcome.Reason, Message: f.outcome.Err.Error()}
+	w.Log.Warn("change not made", zap.Stringer("service", f.unit.Service), zap.String("backend", w.Backend.Name()),
+		zap.Stringer("status", f.outcome.Status), zap.String("reason", f.outcome.Reason), zap.Error(f.outcome.Err),
+		zap.Stringer("change", failed(f)))
+	w.tell(Report{
+		Backend: w.Backend.Name(), Service: f.unit.Service, Revision: f.revision,
+		Problems: append(f.problems, problem),
+	})
+}
+
+// failed is the change at which a Unit ended.
+func failed(f flight) plan.Change {
+	return f.unit.Changes[min(f.outcome.Applied, len(f.unit.Changes)-1)]
+}

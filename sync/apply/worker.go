@@ -1,0 +1,307 @@
+package apply
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"landbridge.dev/sync/ledger"
+	"landbridge.dev/sync/plan"
+	"landbridge.dev/sync/state"
+)
+
+// Options are what a Worker is made of. All but those marked are required.
+type Options struct {
+	Backend  Backend
+	Ledger   *ledger.Ledger
+	Identity state.Identity
+	// NodePartition is where nodes are made; see plan.Input.
+	NodePartition string
+	// Concurrency is how many calls may be in flight at once; at least 1.
+	Concurrency int
+	// Resync is how often all is read anew to find what others changed.
+	// 0: never.
+	Resync time.Duration
+	// Drain is how long members keep their connections whose Service is
+	// not known any more. Optional.
+	Drain time.Duration
+	// Report is told how each Service stands, from the worker's goroutine.
+	// It must not block.
+	Report func(Report)
+	Log    *zap.Logger
+	// Metrics may be nil.
+	Metrics *Metrics
+}
+
+// Report is how a Service stands on one backend.
+type Report struct {
+	Backend  string
+	Service  state.Ref
+	Revision ledger.Revision
+	// Settled: what is wanted stands, and nothing is in flight. While
+	// members drain it is true as well.
+	Settled bool
+	// Gone: nothing of the Service stands on the backend any more.
+	Gone bool
+	// Members are how many members of its pools take clients.
+	Members int
+	// Problems are why it is not as asked, or is held.
+	Problems []state.Problem
+}
+
+// Worker drives one backend to what the ledger wants. One goroutine, Run's,
+// decides and owns all of its state; the calls themselves run beside it.
+type Worker struct {
+	Options
+	acting   chan bool // whether changes may be made: the leader's right
+	outcomes chan flight
+	reads    chan read
+	calls    sync.WaitGroup
+
+	act     bool
+	mirror  *state.Set // what stands outside; nil until the first full read
+	queue   queue
+	clock   alarms
+	flying  map[state.Ref]flight
+	locks   map[lock]bool
+	backoff map[state.Ref]time.Duration
+	reading bool
+	stale   bool              // the full read under way began before we were the leader
+	touched map[state.ID]bool // changed while a full read is under way
+	down    *outage
+	retry   time.Duration // until the next probe of a backend that is down
+	told    map[state.Ref]Report
+}
+
+// outage is why a backend takes no calls.
+type outage struct {
+	reason, message string
+}
+
+// NewWorker makes a worker. It starts nothing: Run does.
+func NewWorker(o Options) *Worker {
+	return &Worker{
+		Options:  o,
+		acting:   make(chan bool, 1),
+		outcomes: make(chan flight),
+		reads:    make(chan read),
+		queue:    newQueue(),
+		flying:   map[state.Ref]flight{},
+		locks:    map[lock]bool{},
+		backoff:  map[state.Ref]time.Duration{},
+		told:     map[state.Ref]Report{},
+	}
+}
+
+// Act allows changes outside, or takes the right away. Reading goes on either
+// way, so that a standby is ready. Changes in flight when the right is taken
+// away end; none is begun after Act has been seen by Run. It may be called
+// from any goroutine, and does not wait.
+func (w *Worker) Act(allowed bool) {
+	for {
+		select {
+		case w.acting <- allowed:
+			return
+		default:
+		}
+		select { // what was not picked up yet is out of date
+		case <-w.acting:
+		default:
+		}
+	}
+}
+
+// Run works until ctx ends, and returns when all calls have ended. A call in
+// flight then is cancelled.
+func (w *Worker) Run(ctx context.Context) error {
+	defer w.calls.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w.readAll(ctx)
+	for {
+		timer := time.NewTimer(w.clock.wait(time.Now()))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case allowed := <-w.acting:
+			w.allow(ctx, allowed)
+		case <-w.Ledger.Wake(w.Backend.Name()):
+			for _, ref := range w.Ledger.Take(w.Backend.Name()) {
+				delete(w.backoff, ref) // what was asked has changed: try at once
+				w.queue.push(ref)
+			}
+		case f := <-w.outcomes:
+			w.landed(ctx, f)
+		case r := <-w.reads:
+			w.haveRead(ctx, r)
+		case <-timer.C:
+			w.alarm(ctx)
+		}
+		timer.Stop()
+		w.dispatch(ctx)
+	}
+}
+
+// allow takes or gives back the right to make changes. A new leader first
+// reads what its predecessor left.
+func (w *Worker) allow(ctx context.Context, allowed bool) {
+	if allowed && !w.act && w.mirror != nil {
+		w.mirror = nil // no change before the read that starts now has come
+		w.stale = w.reading
+		w.readAll(ctx)
+	}
+	w.act = allowed
+}
+
+// alarm does what has become due.
+func (w *Worker) alarm(ctx context.Context) {
+	for _, due := range w.clock.due(time.Now()) {
+		if due == fullRead {
+			w.readAll(ctx)
+			continue
+		}
+		w.queue.push(due)
+	}
+}
+
+// dispatch starts as many calls as may be in flight, oldest dirt first. What
+// touches the same things as a call in flight waits for it.
+func (w *Worker) dispatch(ctx context.Context) {
+	if w.mirror == nil || w.down != nil {
+		w.reportOutage()
+		return
+	}
+	for len(w.flying) < w.Concurrency {
+		ref, ok := w.queue.pop()
+		if !ok {
+			break
+		}
+		if _, busy := w.flying[ref]; busy {
+			w.queue.park(ref)
+			continue
+		}
+		w.consider(ctx, ref)
+	}
+	w.Metrics.queued(w.Backend.Name(), w.queue.len())
+}
+
+// consider plans for one Service, and starts what there is to do.
+func (w *Worker) consider(ctx context.Context, ref state.Ref) {
+	want, revision, problems := w.Ledger.Want(w.Backend.Name(), ref)
+	if revision == 0 {
+		want.Drain = w.Drain
+	}
+	result := w.plan(want)
+	report := Report{
+		Backend: w.Backend.Name(), Service: ref, Revision: revision,
+		Problems: append(problems, result.Problems...),
+	}
+	if len(result.Changes) == 0 {
+		w.settle(want, result, report)
+		return
+	}
+	if !w.act {
+		return // a standby: the full read after winning makes all dirty
+	}
+	keys := locksOf(result.Changes)
+	if w.locked(keys) {
+		w.queue.park(ref)
+		return
+	}
+	w.start(ctx, flight{
+		unit: Unit{Service: ref, Changes: result.Changes}, locks: keys,
+		problems: report.Problems, revision: revision,
+	})
+}
+
+func (w *Worker) plan(want state.Want) plan.Result {
+	return plan.Diff(plan.Input{
+		Backend: w.Backend.Name(), Want: want, Have: w.mirror, Identity: w.Identity, Now: time.Now(),
+		NodePartition: w.NodePartition, Standing: w.Ledger.Standing, Leaned: w.Ledger.Leaned,
+	})
+}
+
+// settle tells how a Service stands for which there is nothing to do now.
+func (w *Worker) settle(want state.Want, result plan.Result, r Report) {
+	delete(w.backoff, r.Service)
+	w.clock.set(r.Service, result.Again)
+	shows, owns := w.standing(r.Service)
+	w.Ledger.Seen(w.Backend.Name(), r.Service, func(id state.ID) bool {
+		_, there := w.mirror.Get(id)
+		return there
+	}, shows)
+	r.Gone = !owns
+	r.Settled = want.Mode == state.Follow && len(r.Problems) == 0 && len(result.Waiting) == 0
+	for _, o := range want.Objects {
+		if p, ok := w.mirror.Pool(w.Backend.Name(), o.ID().Name); ok && o.ID().Kind == state.KindPool {
+			for _, m := range p.Members {
+				if m.Admin == state.Enabled {
+					r.Members++
+				}
+			}
+		}
+	}
+	w.tell(r)
+}
+
+// standing is on which frontends the backend shows a Service, and whether
+// anything of it stands there at all.
+func (w *Worker) standing(ref state.Ref) (shows []state.Frontend, owns bool) {
+	for _, id := range w.mirror.Owned(ref) {
+		o, _ := w.mirror.Get(id)
+		if n, ok := o.(*state.Node); ok && w.mirror.MembersAt(n.Address) > 0 {
+			continue // another Service has members at the node that we made
+		}
+		if w.ours(ref, o) {
+			owns = true
+		}
+		if v, ok := o.(*state.VirtualServer); ok && w.Identity.Owns(v.Owner) {
+			shows = append(shows, v.Frontend())
+		}
+	}
+	return shows, owns
+}
+
+// ours says whether an object, or in a pool a member, is this Service's.
+func (w *Worker) ours(ref state.Ref, o state.Object) bool {
+	if o.OwnedBy().Service == ref && w.Identity.Owns(o.OwnedBy()) {
+		return true
+	}
+	p, ok := o.(*state.Pool)
+	if !ok {
+		return false
+	}
+	for _, m := range p.Members {
+		if m.Owner.Service == ref && w.Identity.Owns(m.Owner) {
+			return true
+		}
+	}
+	return false
+}
+
+// tell passes a report on, unless it says what the last one said.
+func (w *Worker) tell(r Report) {
+	if last, ok := w.told[r.Service]; ok && last.same(r) {
+		return
+	}
+	w.told[r.Service] = r
+	if r.Gone && r.Revision == 0 {
+		delete(w.told, r.Service)
+	}
+	w.Report(r)
+}
+
+func (r Report) same(o Report) bool {
+	if r.Revision != o.Revision || r.Settled != o.Settled || r.Gone != o.Gone || r.Members != o.Members || len(r.Problems) != len(o.Problems) {
+		return false
+	}
+	for i := range r.Problems {
+		if r.Problems[i] != o.Problems[i] {
+			return false
+		}
+	}
+	return true
+}

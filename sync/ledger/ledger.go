@@ -1,0 +1,200 @@
+// Package ledger holds what is wanted outside: the whole claim of each
+// Service, which Service holds an address and port that several ask for, what
+// has to wait for what across backends, and for each backend which Services
+// are dirty. It is the one place where the two stages of Landbridge meet.
+//
+// It does no I/O. All methods are safe for concurrent use.
+package ledger
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"landbridge.dev/sync/state"
+)
+
+// Revision counts the claims of a Service. Settling an older one than the
+// newest leaves the Service dirty.
+type Revision uint64
+
+// Ledger is desired state. The zero value is not usable: New.
+type Ledger struct {
+	mu       sync.Mutex
+	claims   map[state.Ref]*claim
+	holders  map[place]*holder
+	shows    map[showing][]state.Frontend // what each backend showed last
+	backends map[string]*backend
+	order    order
+}
+
+type claim struct {
+	parts    map[string]state.Want // by backend
+	created  time.Time
+	revision Revision
+}
+
+// backend is what a worker picks up.
+type backend struct {
+	dirty []state.Ref
+	known map[state.Ref]bool // in dirty
+	wake  chan struct{}
+}
+
+// New makes a ledger for the backends with these names.
+func New(backends ...string) *Ledger {
+	l := &Ledger{
+		claims:   map[state.Ref]*claim{},
+		holders:  map[place]*holder{},
+		shows:    map[showing][]state.Frontend{},
+		backends: map[string]*backend{},
+		order:    newOrder(),
+	}
+	for _, name := range backends {
+		l.backends[name] = &backend{known: map[state.Ref]bool{}, wake: make(chan struct{}, 1)}
+	}
+	return l
+}
+
+// Put takes a Service's whole claim in the place of the one before. Only the
+// backends on which it differs become dirty. created is when the Service was
+// made: of two Services that ask for one address and port the older gets it.
+func (l *Ledger) Put(want state.Want, created time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.claims[want.Service]
+	if c == nil {
+		c = &claim{parts: map[string]state.Want{}}
+		l.claims[want.Service] = c
+	}
+	c.created = created
+	c.revision++
+	for name := range l.backends {
+		part := want.On(name)
+		before, had := c.parts[name]
+		if had && before.Same(part) {
+			continue
+		}
+		c.parts[name] = part
+		l.order.put(want.Service, name, part)
+		l.contend(want.Service, name, before, part, created)
+		if had || len(part.Objects) > 0 || part.Mode != state.Follow {
+			l.mark(name, want.Service)
+		}
+	}
+}
+
+// Forget drops a Service for which nothing is wanted and nothing stands.
+func (l *Ledger) Forget(service state.Ref) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.claims[service]
+	if c == nil {
+		return
+	}
+	for name, part := range c.parts {
+		empty := state.Want{Service: service}
+		l.order.put(service, name, empty)
+		l.contend(service, name, part, empty, c.created)
+		l.mark(name, service) // so that the worker forgets it as well
+	}
+	delete(l.claims, service)
+}
+
+// Services are those that have a claim, sorted.
+func (l *Ledger) Services() []state.Ref {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(l.claims), state.Ref.Compare)
+}
+
+// Want is what a Service asks for on a backend, and its revision. Where
+// another Service holds an address and port that it asks for, it is held, and
+// the problems say so. A Service without a claim wants nothing.
+func (l *Ledger) Want(backend string, service state.Ref) (state.Want, Revision, []state.Problem) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.claims[service]
+	if c == nil {
+		return state.Want{Service: service}, 0, nil
+	}
+	want := c.parts[backend]
+	want.Service = service
+	problems := l.conflicts(backend, want)
+	if len(problems) > 0 && want.Mode == state.Follow {
+		want.Mode = state.Hold
+	}
+	return want, c.revision, problems
+}
+
+// Claimed says whether a Service has a claim.
+func (l *Ledger) Claimed(service state.Ref) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.claims[service] != nil
+}
+
+// Current says whether a revision is still the newest of its Service.
+func (l *Ledger) Current(service state.Ref, r Revision) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.claims[service]
+	return c == nil || c.revision == r
+}
+
+// Wake receives when a backend has dirty Services. Its one reader is the
+// backend's worker.
+func (l *Ledger) Wake(backend string) <-chan struct{} { return l.backends[backend].wake }
+
+// Take hands over the dirty Services of a backend in the order in which they
+// became dirty. From then on they are the caller's to settle.
+func (l *Ledger) Take(backend string) []state.Ref {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.backends[backend]
+	taken := b.dirty
+	b.dirty = nil
+	clear(b.known)
+	return taken
+}
+
+// mark makes a Service dirty on a backend.
+func (l *Ledger) mark(name string, service state.Ref) {
+	b := l.backends[name]
+	if b == nil || b.known[service] {
+		return
+	}
+	b.known[service] = true
+	b.dirty = append(b.dirty, service)
+	select {
+	case b.wake <- struct{}{}:
+	default: // a wake that waits covers this one
+	}
+}
+
+// Seen is what a worker tells after it has read or written: for one Service,
+// which objects stand on its backend, and on which frontends that backend
+// shows it. Who waits for that becomes dirty.
+func (l *Ledger) Seen(backend string, service state.Ref, has func(state.ID) bool, shows []state.Frontend) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shown(backend, service, shows)
+	for _, other := range l.order.seen(service, backend, has) {
+		l.mark(other, service)
+	}
+}
+
+// Standing says whether an object that others come After is known to stand.
+func (l *Ledger) Standing(id state.ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.order.present[id] == stands
+}
+
+// Leaned says whether an object that comes After this one may still stand.
+func (l *Ledger) Leaned(id state.ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.order.leaned(id)
+}

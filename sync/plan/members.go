@@ -1,0 +1,237 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"landbridge.dev/sync/state"
+)
+
+// pool plans for a wanted pool: for itself, then for its members.
+func (d *differ) pool(want *state.Pool) {
+	o, found := d.Have.Get(want.ID())
+	if !found {
+		d.createPool(want)
+		return
+	}
+	have := o.(*state.Pool)
+	if !d.ours(have.Owner) {
+		d.nameTaken(want.ID(), have.Owner)
+		return
+	}
+	if !want.SameSettings(have) {
+		after := *want
+		after.Members = have.Members
+		d.add(makePools, Change{Op: Update, Before: have, After: &after})
+	}
+	d.members(want, have)
+}
+
+func (d *differ) createPool(want *state.Pool) {
+	after := *want
+	after.Members = nil
+	for _, m := range want.Members {
+		if leaving(m) {
+			continue // it would come only to go
+		}
+		after.Members = append(after.Members, d.place(want, m))
+	}
+	d.add(makePools, Change{Op: Create, After: &after})
+}
+
+// leaving says whether a wanted member takes nothing new for good.
+func leaving(m state.Member) bool { return m.Terminating && m.Admin == state.Offline }
+
+// place readies a wanted member to be made: its owner, and its node, which is
+// planned where it is missing.
+func (d *differ) place(p *state.Pool, m state.Member) state.Member {
+	m.Owner = d.Identity.Owner(d.Want.Service)
+	m.Node = d.node(p, m.Endpoint.Address).Path
+	d.added[m.Endpoint.Address] = true
+	return m
+}
+
+// node is the node with this address: the one that stands, whosever it is, or
+// one that this plan makes.
+func (d *differ) node(p *state.Pool, a state.Address) *state.Node {
+	if n, ok := d.Have.Node(d.Backend, a); ok {
+		return n
+	}
+	if n, ok := d.planned[a]; ok {
+		return n
+	}
+	partition := "/" + d.NodePartition
+	if d.NodePartition == "same" {
+		partition = partitionOf(p.Path)
+	}
+	n := &state.Node{
+		Backend: d.Backend, Path: partition + "/" + a.String(), Address: a,
+		Owner: d.Identity.Owner(d.Want.Service),
+	}
+	d.planned[a] = n
+	d.add(makeNodes, Change{Op: Create, After: n})
+	return n
+}
+
+// partitionOf is "/web" for "/web/name" and "/web/folder/name".
+func partitionOf(path string) string {
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			return path[:i]
+		}
+	}
+	return path
+}
+
+// members plans for the members of a pool that stands, by going through both
+// sorted lists at once.
+func (d *differ) members(want, have *state.Pool) {
+	w, h := want.Members, have.Members
+	for len(w) > 0 || len(h) > 0 {
+		switch {
+		case len(h) == 0 || (len(w) > 0 && w[0].Endpoint.Compare(h[0].Endpoint) < 0):
+			d.missing(have, w[0])
+			w = w[1:]
+		case len(w) == 0 || h[0].Endpoint.Compare(w[0].Endpoint) < 0:
+			if d.ours(h[0].Owner) {
+				d.leave(have, h[0], want.DrainTimeout)
+			}
+			h = h[1:]
+		default:
+			if d.ours(h[0].Owner) {
+				d.standing(want, have, w[0], h[0])
+			}
+			w, h = w[1:], h[1:]
+		}
+	}
+}
+
+// missing plans for a wanted member that is not in the pool.
+func (d *differ) missing(pool *state.Pool, m state.Member) {
+	if leaving(m) {
+		return // it has drained and gone already
+	}
+	m = d.place(pool, m)
+	d.add(addMembers, Change{Op: Create, After: member(pool, m)})
+}
+
+// standing plans for a wanted member that is in the pool.
+func (d *differ) standing(want, pool *state.Pool, w, h state.Member) {
+	if leaving(w) {
+		d.leave(pool, withMark(h, w), want.DrainTimeout)
+		return
+	}
+	w.Node, w.Owner, w.Available = h.Node, h.Owner, h.Available
+	if w.SameWanted(h) {
+		return
+	}
+	s := addMembers
+	if w.Admin != state.Enabled && h.Admin == state.Enabled {
+		s = stopMembers
+	}
+	d.add(s, Change{Op: Update, Before: member(pool, h), After: member(pool, w)})
+}
+
+// withMark is the standing member h with the news that its endpoint is
+// terminating, so that a drain that begins now is marked so. A drain that has
+// begun is not written again for the mark alone.
+func withMark(h, w state.Member) state.Member {
+	if !h.Drain.Set() {
+		h.Terminating = w.Terminating
+	}
+	return h
+}
+
+// leave plans for a member that shall go. It is true while the member keeps
+// its connections.
+func (d *differ) leave(pool *state.Pool, m state.Member, timeout time.Duration) bool {
+	if d.podGone(pool, m.Endpoint) {
+		d.remove(pool, m, "its pod is gone")
+		return false
+	}
+	switch {
+	case timeout == 0:
+		d.remove(pool, m, "")
+		return false
+	case !m.Drain.Set():
+		d.stop(pool, m, timeout)
+		return true
+	case m.Drain.Passed(d.Now):
+		d.remove(pool, m, "its drain has ended")
+		return false
+	}
+	if m.Admin != state.Offline { // somebody has put it back
+		after := m
+		after.Admin = state.Offline
+		d.add(stopMembers, Change{Op: Update, Before: member(pool, m), After: member(pool, after), Why: "drains"})
+	}
+	d.lookAgain(m.Drain.Time())
+	return true
+}
+
+// podGone says whether the member was marked as terminating and its endpoint
+// has left the slices since: nothing answers there any more.
+func (d *differ) podGone(pool *state.Pool, e state.Endpoint) bool {
+	seen, _ := pool.Member(e)
+	if !seen.Terminating || d.Want.Live[e.Address] {
+		return false
+	}
+	if p, ok := d.want[pool.ID()].(*state.Pool); ok {
+		_, wanted := p.Member(e)
+		return !wanted
+	}
+	return true
+}
+
+// stop forces a member offline. With a timeout it drains from now on; with 0
+// no end is set.
+func (d *differ) stop(pool *state.Pool, m state.Member, timeout time.Duration) {
+	before, _ := d.Have.Get(member(pool, m).ID())
+	after := m
+	after.Admin = state.Offline
+	why := "its endpoint is gone"
+	switch {
+	case timeout > 0:
+		after.Drain = state.DeadlineAt(d.Now.Add(timeout))
+		d.lookAgain(after.Drain.Time())
+		why = "drains"
+	case timeout < 0:
+		after.Drain = state.NoDeadline
+		why = "drains"
+	}
+	d.add(stopMembers, Change{Op: Update, Before: before, After: member(pool, after), Why: why})
+}
+
+func (d *differ) remove(pool *state.Pool, m state.Member, why string) {
+	d.gone[m.Endpoint.Address]++
+	d.add(takeMembers, Change{Op: Delete, Before: member(pool, m), Why: why})
+}
+
+func member(p *state.Pool, m state.Member) *state.PoolMember {
+	return &state.PoolMember{Backend: p.Backend, Pool: p.Path, Member: m}
+}
+
+// dropNodes takes our nodes away that no pool has a member at any more, be it
+// that this plan takes the last, or that an earlier one ended before.
+func (d *differ) dropNodes() {
+	candidates := map[state.Address]bool{}
+	for a := range d.gone {
+		candidates[a] = true
+	}
+	for _, id := range d.Have.Owned(d.Want.Service) {
+		if o, _ := d.Have.Get(id); id.Kind == state.KindNode && id.Backend == d.Backend {
+			candidates[o.(*state.Node).Address] = true
+		}
+	}
+	for _, a := range sortedAddresses(candidates) {
+		n, ok := d.Have.Node(d.Backend, a)
+		if ok && d.Identity.Owns(n.Owner) && !d.added[a] && d.Have.MembersAt(a) == d.gone[a] {
+			d.add(takeNodes, Change{Op: Delete, Before: n, Why: "no pool has a member at it"})
+		}
+	}
+}
+
+func sortedAddresses(set map[state.Address]bool) []state.Address {
+	return slices.SortedFunc(maps.Keys(set), state.Address.Compare)
+}

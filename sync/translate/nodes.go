@@ -1,0 +1,92 @@
+package translate
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"landbridge.dev/config"
+	"landbridge.dev/sync/state"
+)
+
+// nodeMembers are the pool members of a port whose members are node ports.
+func (t *translation) nodeMembers(device config.BIGIP, port corev1.ServicePort, six bool) []state.Member {
+	if port.NodePort == 0 {
+		t.hold("NoNodePort", "port %s has no node port; member-type nodeport needs a Service of type NodePort or LoadBalancer", portName(port))
+		return nil
+	}
+	local := t.Service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
+	serving := map[string]bool{}
+	if local {
+		serving = t.servingNodes(port, six)
+	}
+	var members []state.Member
+	for _, n := range t.eligibleNodes(device.NodePort) {
+		a, ok := internalIP(n, six)
+		if !ok || (local && !serving[n.Name]) {
+			continue
+		}
+		members = append(members, state.Member{
+			Endpoint: state.Endpoint{Address: a, Port: uint16(port.NodePort)}, Ratio: 1,
+		})
+	}
+	state.SortMembers(members)
+	return members
+}
+
+// servingNodes are the nodes with an endpoint that takes clients: the only
+// ones that answer where externalTrafficPolicy is Local.
+func (t *translation) servingNodes(port corev1.ServicePort, six bool) map[string]bool {
+	endpoints := t.endpoints(port, six)
+	best := bestOf(endpoints)
+	serving := map[string]bool{}
+	for _, e := range endpoints {
+		if takesClients(e.condition, best) {
+			serving[e.node] = true
+		}
+	}
+	return serving
+}
+
+// eligibleNodes are the nodes that may be members, by name: ready, not being
+// deleted, not excluded by label, chosen by the device's selector, and no more
+// than it allows.
+func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
+	selector, err := labels.Parse(which.NodeSelector)
+	if err != nil {
+		selector = labels.Nothing() // the configuration was validated
+	}
+	var nodes []*corev1.Node
+	for _, n := range t.Nodes {
+		_, excluded := n.Labels[corev1.LabelNodeExcludeBalancers]
+		if !excluded && n.DeletionTimestamp == nil && nodeReady(n) && selector.Matches(labels.Set(n.Labels)) {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	return nodes[:min(len(nodes), which.MaxNodes)]
+}
+
+func nodeReady(n *corev1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// internalIP is a node's first InternalIP of a family.
+func internalIP(n *corev1.Node, six bool) (state.Address, bool) {
+	for _, a := range n.Status.Addresses {
+		if a.Type != corev1.NodeInternalIP {
+			continue
+		}
+		if parsed, err := state.ParseAddress(a.Address); err == nil && parsed.Is6() == six {
+			return parsed, true
+		}
+	}
+	return state.Address{}, false
+}
