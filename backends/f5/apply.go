@@ -1,0 +1,257 @@
+package f5
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/plan"
+	"landbridge.dev/sync/state"
+)
+
+// Apply carries out Units side by side, as many as there may be calls in
+// flight, each Unit's changes in their order with one call for each. When the
+// device itself fails (it refuses connections, or answers nothing), Units that
+// have not begun end as Unavailable with the same error.
+func (b *Backend) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
+	var (
+		outcomes = make([]apply.Outcome, len(units))
+		down     atomic.Pointer[apply.Outcome]
+		next     atomic.Int64
+		wg       sync.WaitGroup
+	)
+	a := &applier{session: b.active(), opts: &b.opts}
+	for range min(len(units), b.opts.MaxConcurrentCalls) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(units); i = int(next.Add(1)) - 1 {
+				if failed := down.Load(); failed != nil {
+					outcomes[i] = notTried(*failed)
+					continue
+				}
+				outcomes[i] = a.unit(ctx, units[i])
+				if ofTheDevice(outcomes[i]) {
+					down.CompareAndSwap(nil, &outcomes[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return outcomes
+}
+
+// applier carries out changes on one device.
+type applier struct {
+	session *session
+	opts    *Options
+}
+
+func (a *applier) unit(ctx context.Context, u apply.Unit) apply.Outcome {
+	for i, c := range u.Changes {
+		start := a.opts.Clock()
+		effect, err := a.change(ctx, c)
+		out := apply.Outcome{}
+		if err != nil {
+			out = outcome(c, err)
+		}
+		if effect && err == nil || out.Status == apply.Unknown {
+			a.audit(u.Service, c, out.Status, a.opts.Clock().Sub(start))
+		}
+		if err != nil {
+			out.Applied = i
+			return out
+		}
+	}
+	return apply.Outcome{Applied: len(u.Changes)}
+}
+
+// audit leaves one line for each change outside, and for each that may have
+// been one.
+func (a *applier) audit(service state.Ref, c plan.Change, status apply.Status, took time.Duration) {
+	id := c.ID()
+	fields := []zap.Field{
+		zap.String("backend", id.Backend), zap.String("op", string(c.Op)), zap.String("kind", string(id.Kind)),
+		zap.String("name", id.Name), zap.Stringer("service", service), zap.Stringer("status", status),
+		zap.Int64("milliseconds", took.Milliseconds()),
+	}
+	if id.Kind == state.KindMember {
+		fields = append(fields, zap.Stringer("member", id.Member))
+	}
+	if c.Why != "" {
+		fields = append(fields, zap.String("why", c.Why))
+	}
+	a.opts.Log.Info("changed", fields...)
+}
+
+// change carries out one change; effect says that the device is now another.
+func (a *applier) change(ctx context.Context, c plan.Change) (effect bool, err error) {
+	switch c.Op {
+	case plan.Create:
+		return a.create(ctx, c.After)
+	case plan.Update:
+		return a.update(ctx, c.Before, c.After)
+	case plan.Delete:
+		return a.remove(ctx, c.Before)
+	}
+	return false, &refusal{ReasonDeviceRefused, fmt.Errorf("%q is no operation", c.Op)}
+}
+
+func (a *applier) create(ctx context.Context, o state.Object) (effect bool, err error) {
+	path, body := creation(o)
+	if path == "" {
+		return false, unsupported(o)
+	}
+	err = a.session.write(ctx, http.MethodPost, path, body)
+	var answer *Error
+	if errors.As(err, &answer) && answer.exists() {
+		return false, a.standing(ctx, o, answer)
+	}
+	return err == nil, err
+}
+
+// creation is the call that makes an object.
+func creation(o state.Object) (path string, body any) {
+	switch o := o.(type) {
+	case *state.Node:
+		return nodesPath, encodeNode(o)
+	case *state.Monitor:
+		return monitorsPath + o.Type, encodeMonitor(o)
+	case *state.Pool:
+		return poolsPath, encodePool(o)
+	case *state.PoolMember:
+		return membersPath(o.Pool), encodeMember(o.Member)
+	case *state.VirtualServer:
+		return virtualsPath, encodeVirtual(o)
+	}
+	return "", nil
+}
+
+// standing settles a creation of what stands already: an earlier call whose
+// answer was lost, another leader, or a person. What is ours and as wanted is
+// done, and a node that is ours serves whichever Service's it is.
+func (a *applier) standing(ctx context.Context, want state.Object, answer *Error) error {
+	found, err := (&reader{session: a.session, opts: a.opts}).some(ctx, []state.ID{want.ID()})
+	if err != nil {
+		return err
+	}
+	have, ok := state.NewSet(found...).Get(want.ID())
+	if !ok {
+		return answer
+	}
+	ours := a.opts.Identity.Owns(have.OwnedBy())
+	if n, isNode := have.(*state.Node); isNode && ours && n.Path == want.(*state.Node).Path {
+		return nil
+	}
+	if ours && state.Equal(want, have) {
+		return nil
+	}
+	who := "and is not ours"
+	if ours {
+		who = "and is ours, but not as it was when it was last read"
+	}
+	return &refusal{ReasonAlreadyExists, fmt.Errorf("%s stands already %s: %w", describe(have), who, answer)}
+}
+
+// describe names an object with its path on the device.
+func describe(o state.Object) string {
+	if n, ok := o.(*state.Node); ok {
+		return fmt.Sprintf("node %s with address %s", n.Path, n.Address)
+	}
+	id := o.ID()
+	if id.Kind == state.KindMember {
+		return fmt.Sprintf("member %s of pool %s", id.Member, id.Name)
+	}
+	return fmt.Sprintf("%s %s", id.Kind, id.Name)
+}
+
+func (a *applier) update(ctx context.Context, before, after state.Object) (effect bool, err error) {
+	path, changes := alteration(before, after)
+	if path == "" {
+		return false, unsupported(after)
+	}
+	if len(changes) == 0 {
+		return false, nil
+	}
+	err = a.session.write(ctx, http.MethodPatch, path, changes)
+	return err == nil, err
+}
+
+// alteration is the call that changes an object.
+func alteration(before, after state.Object) (path string, changes properties) {
+	switch after := after.(type) {
+	case *state.Node:
+		if before, ok := before.(*state.Node); ok {
+			return objectPath(nodesPath, before.Path), nodeChanges(before, after)
+		}
+	case *state.Monitor:
+		if before, ok := before.(*state.Monitor); ok {
+			return objectPath(monitorsPath+after.Type, after.Path), monitorChanges(before, after)
+		}
+	case *state.Pool:
+		if before, ok := before.(*state.Pool); ok {
+			return objectPath(poolsPath, after.Path), poolChanges(before, after)
+		}
+	case *state.PoolMember:
+		if before, ok := before.(*state.PoolMember); ok {
+			return memberPath(before.Pool, before.Node, before.Endpoint.Port), memberChanges(before.Member, after.Member)
+		}
+	case *state.VirtualServer:
+		if before, ok := before.(*state.VirtualServer); ok {
+			return objectPath(virtualsPath, after.Path), virtualChanges(before, after)
+		}
+	}
+	return "", nil
+}
+
+func (a *applier) remove(ctx context.Context, o state.Object) (effect bool, err error) {
+	if !a.opts.Identity.Owns(o.OwnedBy()) {
+		return false, &refusal{ReasonForeign, fmt.Errorf("%s is not ours", describe(o))}
+	}
+	path := removal(o)
+	if path == "" {
+		return false, unsupported(o)
+	}
+	err = a.session.write(ctx, http.MethodDelete, path, nil)
+	var answer *Error
+	if !errors.As(err, &answer) {
+		return err == nil, err
+	}
+	if answer.absent() {
+		return false, nil
+	}
+	// A node is removed when the plan knows no member at its address. If the
+	// device knows one, somebody has just made it: the node is in use and
+	// stays. That is no failure, which would be met again with each try; the
+	// next full read shows the node, and the member that holds it.
+	if _, isNode := o.(*state.Node); isNode && answer.Code == codeNodeInUse {
+		return false, nil
+	}
+	return false, err
+}
+
+// removal is the path that takes an object away.
+func removal(o state.Object) string {
+	switch o := o.(type) {
+	case *state.Node:
+		return objectPath(nodesPath, o.Path)
+	case *state.Monitor:
+		return objectPath(monitorsPath+o.Type, o.Path)
+	case *state.Pool:
+		return objectPath(poolsPath, o.Path)
+	case *state.PoolMember:
+		return memberPath(o.Pool, o.Node, o.Endpoint.Port)
+	case *state.VirtualServer:
+		return objectPath(virtualsPath, o.Path)
+	}
+	return ""
+}
+
+func unsupported(o state.Object) error {
+	return &refusal{ReasonDeviceRefused, fmt.Errorf("a BIG-IP holds no %s", o.ID().Kind)}
+}

@@ -1,0 +1,150 @@
+package f5
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/state"
+)
+
+// Options says which BIG-IP a Backend speaks to, and as whom.
+type Options struct {
+	// Name is the backend's name in IDs: "bigip/dc1".
+	Name string
+	// Hosts are the base URLs of the units of one device group:
+	// "https://bigip-a.example.com". The first is used.
+	Hosts []string
+	// Credentials are asked for at each login, so that a password may
+	// change while the process runs.
+	Credentials func() (user, password string, err error)
+	// CAFile holds the PEM certificates that the device's own must lead to.
+	// It is read for each new connection. RootCAs, when set, goes before
+	// it; without both the system's roots count.
+	CAFile  string
+	RootCAs func() (*x509.CertPool, error)
+	// InsecureSkipVerify takes any certificate.
+	InsecureSkipVerify bool
+	// LoginProvider is the device's authentication provider; default "tmos".
+	LoginProvider string
+	// NodePartition is where our nodes stand: "Common" (default) or "same",
+	// the pool's partition. Reads of single nodes look there first.
+	NodePartition string
+	// Identity is who we are: of what stands already, what is ours.
+	Identity state.Identity
+	// MaxConcurrentCalls is how many calls are in flight at once; default
+	// 4. A device's httpd takes 10 connections from everybody together
+	// (sys httpd maxClients, captured on TMOS 12.1.2 and 14.1.2).
+	MaxConcurrentCalls int
+	// CallTimeout bounds one call, retries included; default 60 s, as long
+	// as the device itself waits (icrd, restjavad).
+	CallTimeout time.Duration
+	// Log gets one line for each change outside; nil for none.
+	Log *zap.Logger
+	// Metrics counts calls and logins; nil for none. Several Backends may
+	// share one.
+	Metrics *Metrics
+	// Clock is time.Now when nil.
+	Clock func() time.Time
+}
+
+const (
+	defaultConcurrentCalls = 4
+	defaultCallTimeout     = time.Minute
+	defaultLoginProvider   = "tmos"
+	commonPartition        = "Common"
+	samePartition          = "same"
+)
+
+func (o *Options) setDefaults() {
+	if o.LoginProvider == "" {
+		o.LoginProvider = defaultLoginProvider
+	}
+	if o.NodePartition == "" {
+		o.NodePartition = commonPartition
+	}
+	if o.MaxConcurrentCalls <= 0 {
+		o.MaxConcurrentCalls = defaultConcurrentCalls
+	}
+	if o.CallTimeout <= 0 {
+		o.CallTimeout = defaultCallTimeout
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	if o.Name == "" {
+		errs = append(errs, errors.New("name: must not be empty"))
+	}
+	if len(o.Hosts) == 0 {
+		errs = append(errs, errors.New("hosts: must not be empty"))
+	}
+	for i, h := range o.Hosts {
+		u, err := url.Parse(h)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+			errs = append(errs, fmt.Errorf("hosts[%d]: must be a URL such as https://bigip-a.example.com", i))
+		}
+	}
+	if o.Credentials == nil {
+		errs = append(errs, errors.New("credentials: must be given"))
+	}
+	return errors.Join(errs...)
+}
+
+// Backend is one BIG-IP, or the units of one device group. Its methods may be
+// called concurrently.
+type Backend struct {
+	opts Options
+	// units are the devices of the group, in the order of Options.Hosts.
+	units []*session
+}
+
+var _ apply.Backend = (*Backend)(nil)
+
+// New makes a Backend. It makes no call: the first Read or Apply logs in.
+func New(o Options) (*Backend, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("BIG-IP %s: %w", o.Name, err)
+	}
+	o.setDefaults()
+	b := &Backend{opts: o}
+	for _, h := range o.Hosts {
+		b.units = append(b.units, newSession(strings.TrimRight(h, "/"), &b.opts))
+	}
+	return b, nil
+}
+
+// Name is the backend's name in IDs.
+func (b *Backend) Name() string { return b.opts.Name }
+
+// active is the unit that takes our calls.
+func (b *Backend) active() *session { return b.units[0] }
+
+// Close gives back the tokens and closes the connections. Calls that come
+// after it fail; those in flight should have ended before.
+func (b *Backend) Close(ctx context.Context) error {
+	var errs []error
+	for _, s := range b.units {
+		errs = append(errs, s.close(ctx))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing %s: %w", b.opts.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package f5
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics counts what is called. It is safe for concurrent use, and by
+// several Backends.
+type Metrics struct {
+	calls   *prometheus.CounterVec
+	seconds *prometheus.HistogramVec
+	logins  *prometheus.CounterVec
+}
+
+// NewMetrics makes the collectors and registers them; with nil they are
+// registered nowhere. It panics when they are registered already.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "landbridge_bigip_calls_total",
+			Help: "Calls to a BIG-IP, by HTTP method, kind of object, and HTTP status or \"none\" without an answer.",
+		}, []string{"backend", "method", "kind", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "landbridge_bigip_call_seconds",
+			Help:    "Time from a call to the end of its answer, retries included.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"backend", "method", "kind"}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "landbridge_bigip_logins_total",
+			Help: "Logins to a BIG-IP, by result: ok, refused or failed.",
+		}, []string{"backend", "result"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.calls, m.seconds, m.logins)
+	}
+	return m
+}
+
+func (m *Metrics) call(backend, method, kind string, status int, took time.Duration) {
+	text := "none"
+	if status > 0 {
+		text = strconv.Itoa(status)
+	}
+	m.calls.WithLabelValues(backend, method, kind, text).Inc()
+	m.seconds.WithLabelValues(backend, method, kind).Observe(took.Seconds())
+}
+
+func (m *Metrics) login(backend, result string) {
+	m.logins.WithLabelValues(backend, result).Inc()
+}
+
+// kindOfPath is the label of what a path speaks of: few values, no names.
+func kindOfPath(path string) string {
+	parts := strings.Split(strings.TrimPrefix(path, "/mgmt/"), "/")
+	switch {
+	case len(parts) > 1 && parts[0] == "shared":
+		return "token"
+	case len(parts) > 4 && parts[2] == "pool" && parts[4] == "members":
+		return "member"
+	case len(parts) > 2 && parts[1] == "ltm":
+		return parts[2]
+	}
+	return "other"
+}

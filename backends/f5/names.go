@@ -1,0 +1,105 @@
+package f5
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"landbridge.dev/sync/state"
+)
+
+// Paths of collections below /mgmt/tm.
+const (
+	nodesPath     = "ltm/node"
+	poolsPath     = "ltm/pool"
+	virtualsPath  = "ltm/virtual"
+	addressesPath = "ltm/virtual-address"
+	monitorsPath  = "ltm/monitor/" // and the type
+)
+
+// objectPath is the URL of an object: "/web/a%1" stands at "~web~a%251"
+// (selfLinks captured on TMOS 14.1.4 and 12.1.0).
+func objectPath(collection, fullPath string) string {
+	return collection + "/" + url.PathEscape(strings.ReplaceAll(fullPath, "/", "~"))
+}
+
+func membersPath(pool string) string { return objectPath(poolsPath, pool) + "/members" }
+
+func memberPath(pool, node string, port uint16) string {
+	return objectPath(membersPath(pool), memberName(node, port))
+}
+
+// memberName is a member's full path: its node's, and the port after a colon,
+// or after a dot where the node is named by an IPv6 address.
+func memberName(node string, port uint16) string {
+	sep := ":"
+	_, name := cutLast(node, "/")
+	ip, _, _ := strings.Cut(name, "%")
+	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() {
+		sep = "."
+	}
+	return node + sep + strconv.Itoa(int(port))
+}
+
+// splitMemberName is the other way round. The port is 0 for "any", and where
+// it cannot be read.
+func splitMemberName(fullPath string) (node string, port uint16) {
+	i := strings.LastIndexAny(fullPath, ".:")
+	if i < 0 {
+		return fullPath, 0
+	}
+	n, err := strconv.ParseUint(fullPath[i+1:], 10, 16)
+	if err != nil {
+		n = 0
+	}
+	return fullPath[:i], uint16(n)
+}
+
+// destinationName writes what a virtual server in a partition listens on:
+// "/web/203.0.113.10%2:80", "/web/2001:db8::1.80".
+func destinationName(partition string, e state.Endpoint) string {
+	return memberName("/"+partition+"/"+e.Address.String(), e.Port)
+}
+
+// splitDestination is the other way round: the full path of the virtual
+// address, and the port.
+func splitDestination(destination string) (virtualAddress string, port uint16) {
+	return splitMemberName(destination)
+}
+
+// addressOfPath reads the address that a path ends in, if it does.
+func addressOfPath(fullPath string) (state.Address, bool) {
+	_, name := cutLast(fullPath, "/")
+	a, err := state.ParseAddress(name)
+	return a, err == nil
+}
+
+// place is where an object stands, in the properties that a POST takes.
+type place struct {
+	Name      string `json:"name"`
+	Partition string `json:"partition"`
+	SubPath   string `json:"subPath,omitempty"`
+}
+
+// placeOf takes "/web/folder/name" apart.
+func placeOf(fullPath string) place {
+	dir, name := cutLast(fullPath, "/")
+	partition, sub, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
+	return place{Name: name, Partition: partition, SubPath: sub}
+}
+
+func cutLast(s, sep string) (before, after string) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return "", s
+	}
+	return s[:i], s[i+len(sep):]
+}
+
+// isPrefixed says whether an object's name is one that its owner's cluster
+// gives: lb_<cluster>_…
+func isPrefixed(fullPath string, o state.Owner) bool {
+	_, name := cutLast(fullPath, "/")
+	return strings.HasPrefix(name, "lb_"+o.Cluster+"_")
+}

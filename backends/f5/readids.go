@@ -1,0 +1,156 @@
+package f5
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"landbridge.dev/sync/state"
+)
+
+// some reads single objects, each with one call where its place is known.
+// What is not there is left out; whatever else fails is an error, since a
+// failure must not look like absence.
+func (r *reader) some(ctx context.Context, ids []state.ID) ([]state.Object, error) {
+	one := &oneByOne{reader: r}
+	results := make([]state.Object, len(ids))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.opts.MaxConcurrentCalls)
+	asked := map[state.ID]bool{}
+	for i, id := range ids {
+		if id.Kind == state.KindMember {
+			id = state.ID{Backend: id.Backend, Kind: state.KindPool, Name: id.Name}
+		}
+		if asked[id] {
+			continue
+		}
+		asked[id] = true
+		group.Go(func() (err error) {
+			results[i], err = one.read(ctx, id)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var objects []state.Object
+	for _, o := range results {
+		if o != nil {
+			objects = append(objects, o)
+		}
+	}
+	return objects, nil
+}
+
+// oneByOne reads single objects, and the whole list of nodes at most once.
+type oneByOne struct {
+	*reader
+
+	once     sync.Once
+	nodeList *state.Set
+	nodeErr  error
+}
+
+// read returns nil, nil for what is not there.
+func (o *oneByOne) read(ctx context.Context, id state.ID) (state.Object, error) {
+	var (
+		object state.Object
+		err    error
+	)
+	switch id.Kind {
+	case state.KindPool:
+		object, err = o.pool(ctx, id.Name)
+	case state.KindVirtualServer:
+		object, err = o.virtual(ctx, id.Name)
+	case state.KindMonitor:
+		object, err = o.monitor(ctx, id.Name)
+	case state.KindNode:
+		object, err = o.node(ctx, id)
+	default:
+		err = fmt.Errorf("%s: a BIG-IP holds no such kind", id)
+	}
+	if isAbsent(err) {
+		return nil, nil //nolint:nilnil // absence is an answer
+	}
+	return object, err
+}
+
+func (o *oneByOne) pool(ctx context.Context, path string) (state.Object, error) {
+	var w poolWire
+	if err := o.object(ctx, objectPath(poolsPath, path)+expand, &w, &w.FullPath); err != nil {
+		return nil, err
+	}
+	return newDecoder(o.opts.Name).pool(&w), nil
+}
+
+func (o *oneByOne) virtual(ctx context.Context, path string) (state.Object, error) {
+	var w virtualWire
+	if err := o.object(ctx, objectPath(virtualsPath, path)+expand, &w, &w.FullPath); err != nil {
+		return nil, err
+	}
+	v := newDecoder(o.opts.Name).virtual(&w)
+	if !v.Destination.IP.IsValid() {
+		at, _ := splitDestination(w.Destination)
+		if err := o.resolve(ctx, map[*state.VirtualServer]string{v: at}); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// monitor tries each type: a monitor's ID does not name it.
+func (o *oneByOne) monitor(ctx context.Context, path string) (state.Object, error) {
+	var err error
+	for _, kind := range monitorTypes() {
+		var w monitorWire
+		if err = o.object(ctx, objectPath(monitorsPath+kind, path), &w, &w.FullPath); err == nil {
+			return newDecoder(o.opts.Name).monitor(kind, &w), nil
+		}
+		if !isAbsent(err) {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+// node looks where our own nodes stand. If there is none, one with this
+// address may stand under any name in any partition, and only the list tells.
+func (o *oneByOne) node(ctx context.Context, id state.ID) (state.Object, error) {
+	if o.opts.NodePartition != samePartition {
+		var w nodeWire
+		path := "/" + o.opts.NodePartition + "/" + id.Name
+		err := o.object(ctx, objectPath(nodesPath, path), &w, &w.FullPath)
+		if err != nil && !isAbsent(err) {
+			return nil, err
+		}
+		if err == nil {
+			if n := newDecoder(o.opts.Name).node(&w); n != nil && n.ID() == id {
+				return n, nil
+			}
+		}
+	}
+	o.once.Do(func() {
+		var nodes []state.Object
+		nodes, o.nodeErr = o.nodes(ctx)
+		o.nodeList = state.NewSet(nodes...)
+	})
+	if o.nodeErr != nil {
+		return nil, o.nodeErr
+	}
+	n, _ := o.nodeList.Get(id)
+	return n, nil
+}
+
+// object reads one object; fullPath must be filled in by it, or the answer is
+// none of an object.
+func (o *oneByOne) object(ctx context.Context, path string, w any, fullPath *string) error {
+	if err := o.session.get(ctx, path, w); err != nil {
+		return err
+	}
+	if *fullPath == "" {
+		return &callError{method: "GET", path: path, sent: true, err: errNotObject}
+	}
+	return nil
+}

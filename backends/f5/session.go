@@ -1,0 +1,156 @@
+package f5
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	bigip "github.com/f5devcentral/go-bigip"
+)
+
+// session is how one unit is spoken to: its connections, its token, and the
+// limit of calls in flight. Its methods may be called concurrently.
+type session struct {
+	opts      *Options
+	host      string // base URL without a slash at its end
+	transport http.RoundTripper
+	retrying  http.RoundTripper
+	closeIdle func()
+	slots     chan struct{}
+	logins    logins
+}
+
+func newSession(host string, o *Options) *session {
+	transport := newTransport(o)
+	return &session{
+		opts: o, host: host,
+		transport: transport,
+		retrying:  newRetrying(transport),
+		closeIdle: transport.CloseIdleConnections,
+		slots:     make(chan struct{}, o.MaxConcurrentCalls),
+		logins:    newLogins(),
+	}
+}
+
+func (s *session) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *session) release() { <-s.slots }
+
+// get reads what stands at a path into out.
+func (s *session) get(ctx context.Context, path string, out any) error {
+	data, err := s.call(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return &callError{method: http.MethodGet, path: path, sent: true, err: fmt.Errorf("%w (%w)", errNotObject, err)}
+	}
+	return nil
+}
+
+// write makes a change: POST and PATCH with a body, DELETE without.
+func (s *session) write(ctx context.Context, method, path string, body any) error {
+	data, err := s.call(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Kind string `json:"kind"`
+	}
+	if method != http.MethodDelete && (json.Unmarshal(data, &answer) != nil || answer.Kind == "") {
+		return &callError{method: method, path: path, sent: true, err: errNotObject}
+	}
+	return nil
+}
+
+// call makes one call below /mgmt/tm. A token that the device does not know
+// any more is replaced once: a 401 says that nothing was done.
+func (s *session) call(ctx context.Context, method, path string, body any) ([]byte, error) {
+	content, err := encodeBody(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CallTimeout, fmt.Errorf("no answer within %s: %w", s.opts.CallTimeout, context.DeadlineExceeded))
+	defer cancel()
+	req := &bigip.APIRequest{Method: method, URL: "mgmt/tm/" + path, Body: content, ContentType: "application/json"}
+	for again := true; ; again = false {
+		token, err := s.token(ctx)
+		if err != nil {
+			return nil, &beforeCallError{err}
+		}
+		data, err := s.shell(ctx, token, req)
+		var answer *Error
+		if again && errors.As(err, &answer) && answer.Status == http.StatusUnauthorized {
+			s.forget(token)
+			continue
+		}
+		return data, err
+	}
+}
+
+func encodeBody(body any) (string, error) {
+	if body == nil {
+		return "", nil
+	}
+	data, err := json.Marshal(body)
+	return string(data), err
+}
+
+// shell makes one call with a go-bigip session of its own, which costs some
+// microseconds: a bigip.BigIP must not be shared between goroutines, since
+// APICall writes to its Transport each time.
+func (s *session) shell(ctx context.Context, token string, req *bigip.APIRequest) ([]byte, error) {
+	rt := &tripper{ctx: ctx, session: s, secret: token}
+	// A TLSNextProto that is not nil keeps net/http from registering HTTP/2
+	// under the same scheme.
+	transport := &http.Transport{TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}
+	transport.RegisterProtocol("https", rt)
+	transport.RegisterProtocol("http", rt)
+	b := &bigip.BigIP{
+		Host: s.host, Token: token, Transport: transport,
+		// One try: go-bigip would sleep 10 s between two, deaf to the
+		// context. No timeout of its own: the context has one.
+		ConfigOptions: &bigip.ConfigOptions{APICallRetries: 1},
+	}
+	data, err := b.APICall(req)
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err // its text would repeat the URL, which may name a token
+	}
+	return data, err
+}
+
+// close gives the token back and closes the idle connections.
+func (s *session) close(ctx context.Context) error {
+	defer s.closeIdle()
+	token := s.logins.end()
+	if token == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.CallTimeout)
+	defer cancel()
+	req := &bigip.APIRequest{Method: http.MethodDelete, URL: tokensPath[1:] + token}
+	_, err := s.shell(ctx, token, req)
+	var answer *Error
+	if errors.As(err, &answer) && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusNotFound) {
+		return nil // it had ended by itself
+	}
+	if err != nil {
+		return fmt.Errorf("logging out: %w", err)
+	}
+	return nil
+}
