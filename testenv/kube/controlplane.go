@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"landbridge.dev/testenv/kube/kubelet"
 )
 
 // Options say what Start starts. The zero value is of use.
@@ -26,7 +28,7 @@ type Options struct {
 	// system's temporary folder.
 	Dir string
 
-	// Nodes are the names of the nodes that a Kubelets plays from the start.
+	// Nodes are the names of the nodes that a kubelet.Fleet plays from the start.
 	// Without any there is none.
 	Nodes []string
 
@@ -46,7 +48,7 @@ type ControlPlane struct {
 	extra    Options
 	config   *rest.Config
 	client   kubernetes.Interface
-	nodes    *Kubelets
+	nodes    *kubelet.Fleet
 
 	mu        sync.Mutex
 	stopped   bool
@@ -80,7 +82,7 @@ func Start(ctx context.Context, o Options) (_ *ControlPlane, err error) {
 		return nil, err
 	}
 	if len(o.Nodes) > 0 {
-		if cp.nodes, err = StartKubelets(ctx, cp.config, o.Nodes...); err != nil {
+		if cp.nodes, err = kubelet.Start(ctx, cp.config, o.Nodes...); err != nil {
 			return nil, err
 		}
 	}
@@ -205,7 +207,7 @@ func (cp *ControlPlane) Stop() error {
 func (cp *ControlPlane) Binaries() Binaries { return cp.binaries }
 
 // Nodes are the nodes that Start was asked for, nil if for none.
-func (cp *ControlPlane) Nodes() *Kubelets { return cp.nodes }
+func (cp *ControlPlane) Nodes() *kubelet.Fleet { return cp.nodes }
 
 // LogDir is the folder of the programs' logs, NAME.log each. Stop removes it.
 func (cp *ControlPlane) LogDir() string { return cp.dir }

@@ -2,7 +2,7 @@
 // etcd, kube-apiserver and kube-controller-manager as they are released, built
 // once from their modules, one set of processes for each ControlPlane, as many
 // side by side as wanted. What a control plane needs from nodes comes from
-// Kubelets, which plays the part of kubelet, scheduler and kube-proxy inside
+// package kubelet, which plays the part of kubelet, scheduler and kube-proxy inside
 // the test's process: pods have addresses of their own, answer on them, become
 // ready and unready, and end in the steps that a real kubelet takes.
 //

@@ -60,8 +60,8 @@ func (cp *ControlPlane) apiServerFlags() []string {
 }
 
 // controllers are those that do what tests are about. The node lifecycle and
-// pod garbage collectors are left out: they would take the nodes of Kubelets,
-// which send no heartbeats, for dead.
+// pod garbage collectors are left out: they would take the nodes of package
+// kubelet, which send no heartbeats, for dead.
 func controllers() string {
 	return strings.Join([]string{
 		"clusterrole-aggregation-controller",
