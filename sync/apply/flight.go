@@ -46,7 +46,7 @@ func (w *Worker) start(ctx context.Context, f flight) {
 		w.locks[k] = true
 	}
 	w.calls.Go(func() {
-		f.outcome = w.Backend.Apply(ctx, []Unit{f.unit})[0]
+		f.outcome = w.Backend.Apply(w.callContext, []Unit{f.unit})[0]
 		if f.outcome.Status == Unknown {
 			f.seen, _ = w.Backend.Read(ctx, Scope{IDs: idsOf(f.unit)})
 		}
@@ -71,7 +71,7 @@ func idsOf(u Unit) []state.ID {
 }
 
 // landed takes in how a Unit ended.
-func (w *Worker) landed(ctx context.Context, f flight) {
+func (w *Worker) landed(f flight) {
 	ref := f.unit.Service
 	delete(w.flying, ref)
 	for k := range f.locks {
@@ -89,7 +89,7 @@ func (w *Worker) landed(ctx context.Context, f flight) {
 	case Done:
 		w.queue.push(ref) // planned once more: the world may have moved on meanwhile
 	case Unknown:
-		w.unknown(ctx, f)
+		w.unknown(f)
 	case Refused:
 		w.again(ref)
 		w.fail(f)
@@ -101,7 +101,7 @@ func (w *Worker) landed(ctx context.Context, f flight) {
 
 // unknown takes in what stands after a call of which nobody knows whether it
 // had its effect. If that cannot be read either, all is read anew.
-func (w *Worker) unknown(ctx context.Context, f flight) {
+func (w *Worker) unknown(f flight) {
 	w.again(f.unit.Service)
 	w.fail(f)
 	if f.seen == nil {

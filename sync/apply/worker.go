@@ -73,6 +73,8 @@ type Worker struct {
 	down    *outage
 	retry   time.Duration // until the next probe of a backend that is down
 	told    map[state.Ref]Report
+
+	callContext context.Context // that of changes, which outlives Run's a little
 }
 
 // outage is why a backend takes no calls.
@@ -113,12 +115,23 @@ func (w *Worker) Act(allowed bool) {
 	}
 }
 
-// Run works until ctx ends, and returns when all calls have ended. A call in
-// flight then is cancelled.
+// landing is how long calls in flight may take to end when Run is to return:
+// a call that is cut leaves the next leader with an unknown outcome.
+const landing = 5 * time.Second
+
+// Run works until ctx ends, and returns when all calls have ended. Changes in
+// flight then have five seconds to end before they are cancelled.
 func (w *Worker) Run(ctx context.Context) error {
-	defer w.calls.Wait()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
+	w.callContext = calls
+	defer func() {
+		cancel()
+		late := time.AfterFunc(landing, cut)
+		w.calls.Wait()
+		late.Stop()
+		cut()
+	}()
 	w.readAll(ctx)
 	for {
 		timer := time.NewTimer(w.clock.wait(time.Now()))
@@ -134,7 +147,7 @@ func (w *Worker) Run(ctx context.Context) error {
 				w.queue.push(ref)
 			}
 		case f := <-w.outcomes:
-			w.landed(ctx, f)
+			w.landed(f)
 		case r := <-w.reads:
 			w.haveRead(ctx, r)
 		case <-timer.C:

@@ -15,8 +15,9 @@ import (
 	"landbridge.dev/sync/state"
 )
 
-// Revision counts the claims of a Service. Settling an older one than the
-// newest leaves the Service dirty.
+// Revision counts how often what a Service asks for on one backend has
+// changed; 0 is a Service without a claim. What is reported of an older one
+// than the newest is out of date.
 type Revision uint64
 
 // Ledger is desired state. The zero value is not usable: New.
@@ -29,9 +30,15 @@ type Ledger struct {
 	order    order
 }
 
+// claim is what one Service asks for.
 type claim struct {
-	parts    map[string]state.Want // by backend
-	created  time.Time
+	parts   map[string]part // by backend
+	created time.Time
+}
+
+// part is what it asks for on one backend, and how often that has changed.
+type part struct {
+	want     state.Want
 	revision Revision
 }
 
@@ -65,23 +72,20 @@ func (l *Ledger) Put(want state.Want, created time.Time) {
 	defer l.mu.Unlock()
 	c := l.claims[want.Service]
 	if c == nil {
-		c = &claim{parts: map[string]state.Want{}}
+		c = &claim{parts: map[string]part{}}
 		l.claims[want.Service] = c
 	}
 	c.created = created
-	c.revision++
 	for name := range l.backends {
-		part := want.On(name)
+		now := want.On(name)
 		before, had := c.parts[name]
-		if had && before.Same(part) {
+		if had && before.want.Same(now) {
 			continue
 		}
-		c.parts[name] = part
-		l.order.put(want.Service, name, part)
-		l.contend(want.Service, name, before, part, created)
-		if had || len(part.Objects) > 0 || part.Mode != state.Follow {
-			l.mark(name, want.Service)
-		}
+		c.parts[name] = part{want: now, revision: before.revision + 1}
+		l.order.put(want.Service, name, now)
+		l.contend(want.Service, name, before.want, now, created)
+		l.mark(name, want.Service)
 	}
 }
 
@@ -93,10 +97,10 @@ func (l *Ledger) Forget(service state.Ref) {
 	if c == nil {
 		return
 	}
-	for name, part := range c.parts {
+	for name, p := range c.parts {
 		empty := state.Want{Service: service}
 		l.order.put(service, name, empty)
-		l.contend(service, name, part, empty, c.created)
+		l.contend(service, name, p.want, empty, c.created)
 		l.mark(name, service) // so that the worker forgets it as well
 	}
 	delete(l.claims, service)
@@ -119,28 +123,28 @@ func (l *Ledger) Want(backend string, service state.Ref) (state.Want, Revision, 
 	if c == nil {
 		return state.Want{Service: service}, 0, nil
 	}
-	want := c.parts[backend]
+	want := c.parts[backend].want
 	want.Service = service
 	problems := l.conflicts(backend, want)
 	if len(problems) > 0 && want.Mode == state.Follow {
 		want.Mode = state.Hold
 	}
-	return want, c.revision, problems
+	return want, c.parts[backend].revision, problems
 }
 
-// Claimed says whether a Service has a claim.
-func (l *Ledger) Claimed(service state.Ref) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.claims[service] != nil
-}
-
-// Current says whether a revision is still the newest of its Service.
-func (l *Ledger) Current(service state.Ref, r Revision) bool {
+// Revisions are the newest of a Service, by backend; nil without a claim.
+func (l *Ledger) Revisions(service state.Ref) map[string]Revision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.claims[service]
-	return c == nil || c.revision == r
+	if c == nil {
+		return nil
+	}
+	revisions := make(map[string]Revision, len(c.parts))
+	for name, p := range c.parts {
+		revisions[name] = p.revision
+	}
+	return revisions
 }
 
 // Wake receives when a backend has dirty Services. Its one reader is the

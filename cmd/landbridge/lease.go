@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"landbridge.dev/sync/reconcile"
+)
+
+// errLeaseLost ends a process that was the leader: it starts anew as standby.
+var errLeaseLost = errors.New("the lease is lost, another may be the leader now; starting anew")
+
+// leaseFlags say how replicas agree on the one that makes changes.
+type leaseFlags struct {
+	namespace, name        string
+	duration, renew, retry time.Duration
+}
+
+func (l *leaseFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&l.namespace, "lease-namespace", "", "namespace of the leader's Lease (default: the pod's)")
+	f.StringVar(&l.name, "lease-name", "landbridge", "name of the leader's Lease")
+	f.DurationVar(&l.duration, "lease-duration", 15*time.Second, "how long a standby waits for a silent leader")
+	f.DurationVar(&l.renew, "lease-renew", 10*time.Second, "how long a leader tries to renew before it stops making changes")
+	f.DurationVar(&l.retry, "lease-retry", 2*time.Second, "time between two tries")
+}
+
+// lead works for the lease until ctx ends, lets the reconciler act while it is
+// held, and gives it up at the end.
+func (l *leaseFlags) lead(ctx context.Context, client kubernetes.Interface, r *reconcile.Reconciler, log *zap.Logger) error {
+	namespace, err := l.leaseNamespace()
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("lease: %w", err)
+	}
+	identity := host + "_" + uuid.NewString()
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: l.name},
+			Client:     client.CoordinationV1(),
+			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+		},
+		LeaseDuration: l.duration, RenewDeadline: l.renew, RetryPeriod: l.retry,
+		ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(ctx context.Context) {
+				log.Info("leading", zap.String("identity", identity))
+				r.Lead(ctx)
+			},
+			OnStoppedLeading: r.Follow,
+			OnNewLeader: func(who string) {
+				if who != identity {
+					log.Info("standing by", zap.String("leader", who))
+				}
+			},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("lease flags: %w", err)
+	}
+	elector.Run(ctx)
+	if ctx.Err() == nil {
+		return errLeaseLost
+	}
+	return nil
+}
+
+// podNamespace is where a pod finds its namespace.
+const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+func (l *leaseFlags) leaseNamespace() (string, error) {
+	if l.namespace != "" {
+		return l.namespace, nil
+	}
+	raw, err := os.ReadFile(podNamespace)
+	if err != nil {
+		return "", errors.New("--lease-namespace is needed outside of a pod")
+	}
+	return strings.TrimSpace(string(raw)), nil
+}

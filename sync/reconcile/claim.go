@@ -1,0 +1,124 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"landbridge.dev/sync/ledger"
+	"landbridge.dev/sync/report"
+	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/translate"
+)
+
+// claim puts the finalizer on a Service before anything is made for it. A
+// process that is not the leader writes nothing: there, and while the write
+// fails, the Service is held as it stands.
+func (r *Reconciler) claim(ctx context.Context, ref state.Ref, in translate.Input, want *state.Want) error {
+	if r.holdUntilLeading(ref) {
+		want.Mode = max(want.Mode, state.Hold)
+		return nil
+	}
+	if err := r.reporter.Claim(ctx, in.Service); err != nil {
+		want.Mode = max(want.Mode, state.Hold)
+		r.ledger.Put(*want, in.Service.CreationTimestamp.Time)
+		return err
+	}
+	return nil
+}
+
+// holdUntilLeading is true, and remembered, while this is not the leader.
+func (r *Reconciler) holdUntilLeading(ref state.Ref) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.leading.Load() {
+		return false
+	}
+	r.held[ref] = true
+	return true
+}
+
+// withdraw takes a Service out of the ledger that is no longer there. What
+// still stands of it outside is cleaned up.
+func (r *Reconciler) withdraw(ref state.Ref) {
+	r.mu.Lock()
+	rec := r.records[ref]
+	if rec != nil {
+		rec.result = translate.Result{Want: state.Want{Service: ref, Drain: rec.result.Want.Drain}}
+	}
+	r.mu.Unlock()
+	if rec == nil {
+		return
+	}
+	r.ledger.Put(rec.result.Want, time.Time{})
+	r.statuses.Add(ref)
+}
+
+// known says whether a Service has been in the ledger.
+func (r *Reconciler) known(ref state.Ref) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.records[ref] != nil
+}
+
+// report writes how a Service stands, if this is the leader and all of it is
+// known.
+func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
+	r.mu.Lock()
+	rec := r.records[ref]
+	if rec == nil {
+		r.mu.Unlock()
+		return nil
+	}
+	result, observed := rec.result, rec.observed
+	problems, settled, gone, members := rec.outside(r.ledger.Revisions(ref))
+	r.mu.Unlock()
+
+	svc, exists := r.watch.Service(ref)
+	wanted := exists && result.Addressed && svc.DeletionTimestamp == nil
+	if !wanted && gone {
+		return r.forget(ctx, ref)
+	}
+	if !exists || !r.leading.Load() {
+		return nil
+	}
+	problems = append(result.Problems[:len(result.Problems):len(result.Problems)], problems...)
+	if len(problems) == 0 && (!settled || !wanted) {
+		return nil // on its way: nothing to say yet
+	}
+	return r.reporter.Write(ctx, svc, report.Standing{
+		Problems: problems, Members: members, Addresses: result.Addresses, Observed: observed,
+	})
+}
+
+// outside sums up what the backends said of the newest claim.
+func (rec *serviceRecord) outside(newest map[string]ledger.Revision) (problems []state.Problem, settled, gone bool, members int) {
+	settled, gone = true, true
+	for backend, revision := range newest {
+		told, ok := rec.reports[backend]
+		if !ok || told.Revision != revision {
+			settled, gone = false, false
+			continue
+		}
+		problems = append(problems, told.Problems...)
+		settled = settled && told.Settled
+		gone = gone && told.Gone
+		members += told.Members
+	}
+	return problems, settled, gone, members
+}
+
+// forget ends the bookkeeping of a Service of which nothing stands any more.
+func (r *Reconciler) forget(ctx context.Context, ref state.Ref) error {
+	if svc, exists := r.watch.Service(ref); exists && report.Touched(svc) {
+		if !r.leading.Load() {
+			return nil
+		}
+		return r.reporter.Release(ctx, svc) // seen by watch, which ends here again
+	}
+	r.mu.Lock()
+	delete(r.records, ref)
+	delete(r.held, ref)
+	r.mu.Unlock()
+	r.ledger.Forget(ref)
+	return nil
+}

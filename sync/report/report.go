@@ -1,0 +1,274 @@
+// Package report is the only writer to Services: their conditions, ingress,
+// annotations, finalizer and events. It writes what has changed and nothing
+// else, so that a settled world sees no write.
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/record"
+
+	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/translate"
+)
+
+// What a Service gets back.
+const (
+	// Finalizer is on a Service for as long as anything of it may stand
+	// outside.
+	Finalizer = translate.Prefix + "cleanup"
+	// Programmed is the condition that says whether the outside holds what
+	// the Service asks for.
+	Programmed = translate.Prefix + "Programmed"
+)
+
+// Standing is how a Service stands outside.
+type Standing struct {
+	// Problems are why it is not as asked; with none it is.
+	Problems []state.Problem
+	// Members are how many members take clients, over all its pools.
+	Members int
+	// Addresses are those of its virtual servers, sorted.
+	Addresses []netip.Addr
+	// Observed is the hash of what the standing speaks of.
+	Observed string
+}
+
+// Reporter writes to Services. Its methods are safe for concurrent use.
+type Reporter struct {
+	client kubernetes.Interface
+	events record.EventRecorder
+	now    func() time.Time
+}
+
+// New makes a reporter. events may drop what comes too fast.
+func New(client kubernetes.Interface, events record.EventRecorder, now func() time.Time) *Reporter {
+	return &Reporter{client: client, events: events, now: now}
+}
+
+// Claimed says whether a Service carries our finalizer.
+func Claimed(svc *corev1.Service) bool { return slices.Contains(svc.Finalizers, Finalizer) }
+
+// Touched says whether a Service carries anything that we wrote.
+func Touched(svc *corev1.Service) bool {
+	_, observed := svc.Annotations[translate.AnnotationObserved]
+	_, address := svc.Annotations[translate.AnnotationAddress]
+	return Claimed(svc) || observed || address || meta.FindStatusCondition(svc.Status.Conditions, Programmed) != nil
+}
+
+// Claim puts the finalizer on a Service. Nothing may be made outside before.
+func (r *Reporter) Claim(ctx context.Context, svc *corev1.Service) error {
+	patch := map[string]any{"metadata": map[string]any{
+		"uid": svc.UID, "finalizers": []string{Finalizer}, // the patch strategy of finalizers is merge
+	}}
+	if err := r.patch(ctx, svc, types.StrategicMergePatchType, patch); err != nil {
+		return fmt.Errorf("finalizer on Service %s/%s: %w", svc.Namespace, svc.Name, err)
+	}
+	return nil
+}
+
+// Release takes the finalizer off a Service of which nothing stands outside
+// any more, and from one that goes on living also all else that we wrote.
+func (r *Reporter) Release(ctx context.Context, svc *corev1.Service) error {
+	if svc.DeletionTimestamp == nil {
+		if err := r.clear(ctx, svc); err != nil {
+			return err
+		}
+	}
+	patch := map[string]any{"metadata": map[string]any{
+		"uid":                                 svc.UID,
+		"$deleteFromPrimitiveList/finalizers": []string{Finalizer},
+		"annotations":                         map[string]any{translate.AnnotationAddress: nil, translate.AnnotationObserved: nil},
+	}}
+	if err := r.patch(ctx, svc, types.StrategicMergePatchType, patch); err != nil {
+		return fmt.Errorf("finalizer on Service %s/%s: %w", svc.Namespace, svc.Name, err)
+	}
+	return nil
+}
+
+// clear takes our condition and ingress away.
+func (r *Reporter) clear(ctx context.Context, svc *corev1.Service) error {
+	status := map[string]any{}
+	if meta.FindStatusCondition(svc.Status.Conditions, Programmed) != nil {
+		status["conditions"] = []any{map[string]any{"$patch": "delete", "type": Programmed}}
+	}
+	if ingressOurs(svc, nil) && len(svc.Status.LoadBalancer.Ingress) > 0 {
+		status["loadBalancer"] = map[string]any{"ingress": nil}
+	}
+	return r.patchStatus(ctx, svc, status)
+}
+
+// Write brings a Service's condition, ingress and annotations to how it
+// stands, and tells of a change by an event. svc is as it was last seen.
+func (r *Reporter) Write(ctx context.Context, svc *corev1.Service, s Standing) error {
+	status := map[string]any{}
+	condition, changed := r.condition(svc, s)
+	if changed {
+		status["conditions"] = []metav1.Condition{condition}
+	}
+	if ingress, differs := ingressOf(svc, s); differs {
+		status["loadBalancer"] = map[string]any{"ingress": ingress}
+	}
+	if err := r.patchStatus(ctx, svc, status); err != nil {
+		return err
+	}
+	if err := r.annotate(ctx, svc, s); err != nil {
+		return err
+	}
+	if changed {
+		r.event(svc, condition)
+	}
+	return nil
+}
+
+// condition is Programmed as it should read, and whether it reads otherwise.
+func (r *Reporter) condition(svc *corev1.Service, s Standing) (metav1.Condition, bool) {
+	c := metav1.Condition{
+		Type: Programmed, Status: metav1.ConditionTrue, Reason: "Programmed",
+		Message: "the outside holds what this Service asks for",
+	}
+	switch {
+	case len(s.Problems) > 0:
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, s.Problems[0].Reason, messageOf(s.Problems)
+	case s.Members == 0:
+		c.Reason, c.Message = "NoMembers", "the virtual servers stand, and no endpoint takes clients"
+	}
+	have := meta.FindStatusCondition(svc.Status.Conditions, Programmed)
+	if have != nil && have.Status == c.Status && have.Reason == c.Reason && have.Message == c.Message {
+		return c, false
+	}
+	c.LastTransitionTime = metav1.NewTime(r.now())
+	if have != nil && have.Status == c.Status {
+		c.LastTransitionTime = have.LastTransitionTime
+	}
+	return c, true
+}
+
+// longestMessage is what the API admits in a condition.
+const longestMessage = 32768
+
+func messageOf(problems []state.Problem) string {
+	var messages []string
+	for _, p := range problems {
+		if !slices.Contains(messages, p.Message) {
+			messages = append(messages, p.Message)
+		}
+	}
+	m := strings.Join(messages, "; ")
+	return m[:min(len(m), longestMessage)]
+}
+
+// ingressOf is the Service's ingress as it should read, and whether it reads
+// otherwise. Where it is not ours to write, it never does.
+func ingressOf(svc *corev1.Service, s Standing) ([]corev1.LoadBalancerIngress, bool) {
+	if !ingressOurs(svc, s.Addresses) || len(s.Problems) > 0 {
+		return nil, false
+	}
+	mode := corev1.LoadBalancerIPModeProxy
+	var ingress []corev1.LoadBalancerIngress
+	for _, a := range s.Addresses {
+		ingress = append(ingress, corev1.LoadBalancerIngress{IP: a.String(), IPMode: &mode})
+	}
+	same := slices.EqualFunc(ingress, svc.Status.LoadBalancer.Ingress, func(a, b corev1.LoadBalancerIngress) bool {
+		return a.IP == b.IP && b.Hostname == "" && b.IPMode != nil && *b.IPMode == mode
+	})
+	return ingress, !same
+}
+
+// ingressOurs says whether we write the Service's ingress: its type is
+// LoadBalancer, and its class ours, or none with a partition and no ingress
+// of somebody else. Ours is known by the annotation with the address, which
+// is written after the ingress, or by the addresses that are wanted now.
+func ingressOurs(svc *corev1.Service, wanted []netip.Addr) bool {
+	if svc.Spec.Type != corev1.ServiceTypeLoadBalancer {
+		return false
+	}
+	if svc.Spec.LoadBalancerClass != nil {
+		return *svc.Spec.LoadBalancerClass == translate.ClassBIGIP
+	}
+	written := append(strings.Split(svc.Annotations[translate.AnnotationAddress], ","), words(wanted)...)
+	for _, i := range svc.Status.LoadBalancer.Ingress {
+		if i.Hostname != "" || i.IPMode == nil || *i.IPMode != corev1.LoadBalancerIPModeProxy || !slices.Contains(written, i.IP) {
+			return false
+		}
+	}
+	return true
+}
+
+// annotate writes the address and the hash of what the condition speaks of.
+func (r *Reporter) annotate(ctx context.Context, svc *corev1.Service, s Standing) error {
+	annotations := map[string]any{}
+	if svc.Annotations[translate.AnnotationObserved] != s.Observed {
+		annotations[translate.AnnotationObserved] = s.Observed
+	}
+	address := strings.Join(words(s.Addresses), ",")
+	if len(s.Problems) == 0 && svc.Annotations[translate.AnnotationAddress] != address {
+		annotations[translate.AnnotationAddress] = address
+	}
+	if len(annotations) == 0 {
+		return nil
+	}
+	patch := map[string]any{"metadata": map[string]any{"uid": svc.UID, "annotations": annotations}}
+	if err := r.patch(ctx, svc, types.MergePatchType, patch); err != nil {
+		return fmt.Errorf("annotations of Service %s/%s: %w", svc.Namespace, svc.Name, err)
+	}
+	return nil
+}
+
+func words(addresses []netip.Addr) []string {
+	var words []string
+	for _, a := range addresses {
+		words = append(words, a.String())
+	}
+	return words
+}
+
+func (r *Reporter) event(svc *corev1.Service, c metav1.Condition) {
+	kind := corev1.EventTypeNormal
+	if c.Status != metav1.ConditionTrue {
+		kind = corev1.EventTypeWarning
+	}
+	r.events.Event(svc, kind, c.Reason, c.Message)
+}
+
+// patch changes a Service's metadata. A Service that is gone needs nothing.
+func (r *Reporter) patch(ctx context.Context, svc *corev1.Service, kind types.PatchType, patch map[string]any) error {
+	return r.send(ctx, svc, kind, patch)
+}
+
+// patchStatus changes a Service's status; an empty patch is not sent.
+func (r *Reporter) patchStatus(ctx context.Context, svc *corev1.Service, status map[string]any) error {
+	if len(status) == 0 {
+		return nil
+	}
+	patch := map[string]any{"metadata": map[string]any{"uid": svc.UID}, "status": status}
+	if err := r.send(ctx, svc, types.StrategicMergePatchType, patch, "status"); err != nil {
+		return fmt.Errorf("status of Service %s/%s: %w", svc.Namespace, svc.Name, err)
+	}
+	return nil
+}
+
+func (r *Reporter) send(ctx context.Context, svc *corev1.Service, kind types.PatchType, patch any, subresources ...string) error {
+	body, err := json.Marshal(patch)
+	if err != nil {
+		return fmt.Errorf("patch: %w", err)
+	}
+	_, err = r.client.CoreV1().Services(svc.Namespace).Patch(ctx, svc.Name, kind, body,
+		metav1.PatchOptions{FieldManager: "landbridge"}, subresources...)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
