@@ -1,0 +1,382 @@
+package mcp
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// input is the body of one write, taken apart.
+type input struct {
+	kind   *Kind
+	parent string
+	body   map[string]any
+
+	partition, subPath, name string
+}
+
+// meta are the keys that every answer carries and that are ignored when they
+// come back in a write.
+func isMeta(key string) bool {
+	switch key {
+	case "kind", "name", "partition", "subPath", "fullPath", "generation", "selfLink", "tmPartition":
+		return true
+	}
+	return strings.HasSuffix(key, "Reference")
+}
+
+// newInput finds out the name that a creation gives.
+func (tx *Tx) newInput(k *Kind, parent string, body map[string]any) (*input, error) {
+	in := &input{kind: k, parent: parent, body: maps.Clone(body)}
+	name, _ := body["name"].(string)
+	if name == "" {
+		return nil, tmshError("one or more properties must be specified")
+	}
+	if strings.ContainsAny(name, "<>") {
+		return nil, tmshError("HTML Tag-like Content in the Request URL/Body")
+	}
+	partition, _ := body["partition"].(string)
+	subPath, _ := body["subPath"].(string)
+	switch {
+	case k.Naming == Plain:
+		in.name = name
+	case k.Naming == Tree:
+		in.partition, in.subPath, in.name = folderName(name, partition, subPath)
+	case strings.HasPrefix(name, "/"):
+		in.partition, in.subPath, in.name = splitPath(name)
+	default:
+		if partition == "" {
+			partition = tx.defaultPartition(k, parent)
+		}
+		in.partition, in.subPath, in.name = partition, strings.Trim(subPath, "/"), name
+		if i := strings.LastIndex(name, "/"); i >= 0 && k.parent == nil {
+			in.subPath, in.name = strings.Trim(subPath+"/"+name[:i], "/"), name[i+1:]
+		}
+	}
+	return in, nil
+}
+
+// defaultPartition is that of an object created without one: Common, and for
+// items the partition of what they belong to.
+func (tx *Tx) defaultPartition(k *Kind, parent string) string {
+	if k.parent != nil {
+		partition, _, _ := splitPath(parent)
+		return partition
+	}
+	return "Common"
+}
+
+func folderName(name, partition, subPath string) (string, string, string) {
+	if strings.HasPrefix(name, "/") {
+		return "", "", name
+	}
+	if partition == "" && subPath == "" {
+		return "", "", "/" + name
+	}
+	return "", "", joinPath(partition, subPath, name)
+}
+
+func (tx *Tx) changeInput(old *Object, body map[string]any) (*input, error) {
+	in := &input{kind: old.Kind, parent: old.Parent, body: maps.Clone(body)}
+	in.partition, in.subPath, in.name = old.Partition, old.SubPath, old.Name
+	n := 0
+	for key := range body {
+		if !isMeta(key) {
+			n++
+		}
+	}
+	if name, ok := body["name"].(string); ok && name == "" || len(body) == 0 {
+		return nil, NothingToDo()
+	}
+	return in, nil
+}
+
+// object makes the empty object that the input names.
+func (in *input) object(tx *Tx) (*Object, error) {
+	o := &Object{Kind: in.kind, Parent: in.parent, Name: in.name, Partition: in.partition, SubPath: in.subPath, Props: make(map[string]any)}
+	switch in.kind.Naming {
+	case Plain:
+		o.Path, o.Partition = in.name, ""
+	case Tree:
+		o.Path = in.name
+		parent, _ := folderOf(in.name)
+		if !tx.folder(parent) {
+			return nil, folderMissing(parent)
+		}
+		setFolderName(o)
+	default:
+		o.Path = joinPath(in.partition, in.subPath, in.name)
+		if in.kind.parent == nil && !tx.folder(o.Folder()) {
+			return nil, folderMissing(o.Folder())
+		}
+	}
+	for i := range in.kind.Props {
+		if p := &in.kind.Props[i]; p.Default != nil {
+			o.Props[p.Name] = p.Default
+		}
+	}
+	return o, nil
+}
+
+func (tx *Tx) folder(path string) bool {
+	return tx.get(Key{Kind: folderKind, Path: path}) != nil
+}
+
+// apply writes the properties of the body into the object.
+func (in *input) apply(tx *Tx, o *Object, creating bool) error {
+	for _, key := range slices.Sorted(maps.Keys(in.body)) {
+		if isMeta(key) {
+			continue
+		}
+		if _, ok := in.kind.Sub(key); ok {
+			continue
+		}
+		p, ok := in.kind.Prop(key)
+		if !ok {
+			return unknownProperty(key)
+		}
+		if p.ReadOnly || p.Create && !creating {
+			continue
+		}
+		if err := in.set(tx, o, p, in.body[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *input) set(tx *Tx, o *Object, p *Prop, v any) error {
+	val, err := p.Read(v)
+	if err != nil {
+		return err
+	}
+	if p.Type == Flag {
+		setFlag(o, p, val == true)
+		return nil
+	}
+	switch t := val.(type) {
+	case map[string]any:
+		val = merged(o.Map(p.Name), t)
+	case string:
+		if p.Type == Ref {
+			val = tx.resolve(p.Target, t, o)
+		}
+	case []any:
+		if p.Type == RefList {
+			val = tx.resolveAll(p.Target, t, o)
+		}
+	}
+	if p.Name == "metadata" {
+		val = readMetadata(val)
+	}
+	if val == nil {
+		delete(o.Props, p.Name)
+		return nil
+	}
+	o.Props[p.Name] = val
+	return nil
+}
+
+// merged lays new keys of an object property over the ones it has.
+func merged(old, with map[string]any) map[string]any {
+	out := make(map[string]any, len(old)+len(with))
+	maps.Copy(out, old)
+	for k, v := range with {
+		if strings.HasSuffix(k, "Reference") {
+			continue
+		}
+		if s, ok := v.(string); ok && (s == "" || s == "none") && k != "type" {
+			delete(out, k)
+			continue
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// opposite names the flag that excludes another.
+func opposite(name string) string {
+	switch name {
+	case "enabled":
+		return "disabled"
+	case "disabled":
+		return "enabled"
+	case "vlansEnabled":
+		return "vlansDisabled"
+	case "vlansDisabled":
+		return "vlansEnabled"
+	}
+	return ""
+}
+
+func setFlag(o *Object, p *Prop, on bool) {
+	other := opposite(p.Name)
+	if on {
+		o.Props[p.Name] = true
+		delete(o.Props, other)
+		return
+	}
+	delete(o.Props, p.Name)
+	if other != "" {
+		o.Props[other] = true
+	}
+}
+
+// readMetadata completes entries: persist defaults to "true".
+func readMetadata(v any) any {
+	list, ok := v.([]any)
+	if !ok || len(list) == 0 {
+		return nil
+	}
+	out := make([]any, 0, len(list))
+	for _, e := range list {
+		m, ok := e.(map[string]any)
+		if !ok {
+			continue
+		}
+		entry := map[string]any{"name": m["name"], "persist": "true", "value": ""}
+		maps.Copy(entry, m)
+		out = append(out, entry)
+	}
+	return out
+}
+
+// resolve makes a reference absolute: relative names are looked for in the
+// folder of the object, then in /Common, as tmsh does.
+func (tx *Tx) resolve(group, path string, o *Object) string {
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	if o.Partition == "" {
+		return Absolute(path, "/Common")
+	}
+	near := Absolute(path, o.Folder())
+	if _, ok := tx.s.find(group, near); ok {
+		return near
+	}
+	for _, far := range []string{Absolute(path, "/"+o.Partition), Absolute(path, "/Common")} {
+		if _, ok := tx.s.find(group, far); ok {
+			return far
+		}
+	}
+	return near
+}
+
+func (tx *Tx) resolveAll(group string, paths []any, o *Object) []any {
+	out := make([]any, 0, len(paths))
+	for _, p := range paths {
+		if s, ok := p.(string); ok {
+			out = append(out, tx.resolve(group, s, o))
+		}
+	}
+	return out
+}
+
+// applySubs makes the inlined subcollections of a body exactly what it lists:
+// items not listed go, others are made or changed. A kept item keeps the
+// properties that the list does not give.
+func (in *input) applySubs(tx *Tx, o *Object) error {
+	for _, sub := range in.kind.Subs {
+		v, ok := in.body[sub.Collection]
+		if !ok {
+			continue
+		}
+		if err := tx.replaceItems(sub, o, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) replaceItems(sub *Kind, o *Object, v any) error {
+	list, err := itemBodies(sub, v)
+	if err != nil {
+		return err
+	}
+	keep := make(map[Key]map[string]any)
+	var create []*input
+	for _, body := range list {
+		in, err := tx.newInput(sub, o.Path, body)
+		if err != nil {
+			return err
+		}
+		if sub.prepare != nil {
+			if err := sub.prepare(tx, in); err != nil {
+				return err
+			}
+		}
+		item, err := in.object(tx)
+		if err != nil {
+			return err
+		}
+		k := item.Key()
+		if _, twice := keep[k]; twice {
+			return alreadyExists(sub, item)
+		}
+		keep[k] = in.body
+		if tx.get(k) == nil {
+			create = append(create, in)
+		}
+	}
+	if err := tx.dropOthers(sub, o.Key(), keep); err != nil {
+		return err
+	}
+	for _, in := range create {
+		if _, err := tx.build(in); err != nil {
+			return err
+		}
+		delete(keep, Key{Kind: sub.Path, Parent: o.Path, Path: joinPath(in.partition, in.subPath, in.name)})
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(keep), compareKeys) {
+		if _, err := tx.change(k, keep[k], false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) dropOthers(sub *Kind, parent Key, keep map[Key]map[string]any) error {
+	for _, item := range tx.items(parent) {
+		if _, ok := keep[item.Key()]; ok || item.Kind != sub {
+			continue
+		}
+		if err := tx.drop(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// itemBodies reads an inlined list: names, or objects.
+func itemBodies(sub *Kind, v any) ([]map[string]any, error) {
+	if s, ok := v.(string); ok {
+		if s == "" || s == "none" {
+			return nil, nil
+		}
+		var list []any
+		for f := range strings.FieldsSeq(s) {
+			list = append(list, f)
+		}
+		v = list
+	}
+	if m, ok := v.(map[string]any); ok {
+		v = m["items"]
+	}
+	list, ok := v.([]any)
+	if !ok && v != nil {
+		return nil, invalidValue(sub.Collection, v)
+	}
+	out := make([]map[string]any, 0, len(list))
+	for _, e := range list {
+		switch t := e.(type) {
+		case string:
+			out = append(out, map[string]any{"name": t})
+		case map[string]any:
+			out = append(out, t)
+		default:
+			return nil, &Error{Status: http.StatusBadRequest, Message: "Found invalid JSON body in the request.", APIError: FromREST}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,302 @@
+package mcp
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Naming says how objects of a kind are named.
+type Naming int
+
+const (
+	// InFolder: "/partition/folders/name"; most kinds.
+	InFolder Naming = iota
+	// Plain: the name alone, without a partition: partitions, users.
+	Plain
+	// Tree: the name is itself a path: folders.
+	Tree
+	// Singleton: one object without a name: global settings.
+	Singleton
+)
+
+// Kind is the schema of one kind of object.
+type Kind struct {
+	Path   string // "ltm/pool"; of a subcollection set when registered
+	Noun   string // in messages: "Pool"
+	Naming Naming
+	// Group is the name space that kinds share, ending in a slash:
+	// "ltm/profile/". Two profiles of different types cannot have one name.
+	Group string
+	// Base reports that objects keep one generation for life, as monitors
+	// and partitions do on a device.
+	Base bool
+	// ReadOnly refuses creation and deletion through the API.
+	ReadOnly bool
+
+	Props []Prop
+	// Subs are the subcollections; each is inlined at writing by its
+	// Collection's name ("members": [...]).
+	Subs       []*Kind
+	Collection string // for a sub: "members"
+
+	parent *Kind
+	index  map[string]*Prop
+
+	// prepare turns the body of a creation into name and properties where
+	// that is more than the table says (a member's node, a destination).
+	prepare func(tx *Tx, in *input) error
+	// settle completes or checks an object after each change, within the
+	// transaction. old is nil at creation.
+	settle func(tx *Tx, o, old *Object) error
+	// after does what can be done only when the object and its items stand.
+	after func(tx *Tx, o, old *Object) error
+	// gone does what a deletion entails.
+	gone func(tx *Tx, o *Object) error
+	// refs adds references that the table does not show.
+	refs func(o *Object) []target
+}
+
+// Parent returns the kind that this is a subcollection of, or nil.
+func (k *Kind) Parent() *Kind { return k.parent }
+
+// Sub returns a subcollection by its name.
+func (k *Kind) Sub(collection string) (*Kind, bool) {
+	for _, s := range k.Subs {
+		if s.Collection == collection {
+			return s, true
+		}
+	}
+	return nil, false
+}
+
+// Prop returns a property by its name.
+func (k *Kind) Prop(name string) (*Prop, bool) {
+	p, ok := k.index[name]
+	return p, ok
+}
+
+// TypeName returns the middle of the kind string: "tm:ltm:pool:pool".
+func (k *Kind) TypeName() string {
+	last := k.Path[strings.LastIndex(k.Path, "/")+1:]
+	return "tm:" + strings.ReplaceAll(k.Path, "/", ":") + ":" + last
+}
+
+func (k *Kind) parentKey(path string) Key {
+	return Key{Kind: k.parent.Path, Path: path}
+}
+
+// Type is the type of a property's values.
+type Type int
+
+// The types that iControl REST uses in its answers.
+const (
+	String  Type = iota
+	Integer      // JSON number
+	Flag         // shown as true, or not at all
+	Bool         // JSON true or false
+	List         // list of strings
+	Any          // any JSON value, kept as written
+	Ref          // full path of another object
+	RefList      // list of full paths
+)
+
+// Prop is one property of a kind.
+type Prop struct {
+	Name    string
+	Type    Type
+	Default any      // nil: absent unless set
+	Enum    []string // the values allowed, if any
+	Min     int64    // of an Integer
+	Max     int64
+	Target  string // of a Ref: the kind or group it names
+
+	ReadOnly bool // ignored when written
+	Create   bool // can be given at creation only
+	Required bool // must be given at creation
+	Link     bool // a Ref that is shown with a "<name>Reference" beside it
+	Secret   bool // never shown
+	KeepNone bool // "none" is a value of its own, not the default
+}
+
+// table parses the properties of a kind from lines of
+//
+//	name  type  default  flags...
+//
+// where type is str, int, int:MIN-MAX, enum:A,B, flag, bool, list, any,
+// ref:KIND or refs:KIND, default is "-" for none, and flags are ro, create,
+// required, link, secret, none. A table that does not parse is a mistake in this
+// package and panics.
+func table(text string) []Prop {
+	var out []Prop
+	for line := range strings.Lines(text) {
+		f := tableFields(line)
+		if len(f) == 0 {
+			continue
+		}
+		if len(f) < 3 {
+			panic(fmt.Sprintf("mcp: schema line %q: want name, type, default", line))
+		}
+		p := Prop{Name: f[0]}
+		p.parseType(f[1])
+		p.Default = p.parseDefault(f[2])
+		for _, flag := range f[3:] {
+			p.parseFlag(flag)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// tableFields splits a line at spaces, but not within a quoted default.
+func tableFields(line string) []string {
+	before, rest, quoted := strings.Cut(line, ` "`)
+	if !quoted || len(strings.Fields(before)) != 2 {
+		return strings.Fields(line)
+	}
+	i := strings.LastIndex(rest, `"`)
+	return append(append(strings.Fields(before), `"`+rest[:i+1]), strings.Fields(rest[i+1:])...)
+}
+
+func (p *Prop) parseType(s string) {
+	name, arg, _ := strings.Cut(s, ":")
+	switch name {
+	case "str":
+		p.Type = String
+	case "enum":
+		p.Type, p.Enum = String, strings.Split(arg, ",")
+	case "int":
+		p.Type, p.Min, p.Max = Integer, 0, 1<<53
+		if lo, hi, ok := strings.Cut(arg, "-"); ok {
+			p.Min, p.Max = mustInt(lo), mustInt(hi)
+		}
+	case "flag":
+		p.Type = Flag
+	case "bool":
+		p.Type = Bool
+	case "list":
+		p.Type = List
+	case "any":
+		p.Type = Any
+	case "ref":
+		p.Type, p.Target = Ref, arg
+	case "refs":
+		p.Type, p.Target = RefList, arg
+	default:
+		panic(fmt.Sprintf("mcp: schema of %s: type %q", p.Name, s))
+	}
+}
+
+func (p *Prop) parseDefault(s string) any {
+	if s == "-" {
+		return nil
+	}
+	switch p.Type {
+	case Integer:
+		return mustInt(s)
+	case Flag, Bool:
+		return s == "true"
+	case Any, List, RefList:
+		v, err := DecodeJSON([]byte(s))
+		if err != nil {
+			panic(fmt.Sprintf("mcp: schema of %s: default %q: %v", p.Name, s, err))
+		}
+		return v
+	}
+	return strings.Trim(s, `"`)
+}
+
+func (p *Prop) parseFlag(s string) {
+	switch s {
+	case "ro":
+		p.ReadOnly = true
+	case "create":
+		p.Create = true
+	case "required":
+		p.Required = true
+	case "link":
+		p.Link = true
+	case "secret":
+		p.Secret = true
+	case "none":
+		p.KeepNone = true
+	default:
+		panic(fmt.Sprintf("mcp: schema of %s: flag %q", p.Name, s))
+	}
+}
+
+func mustInt(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("mcp: schema: %v", err))
+	}
+	return n
+}
+
+// finish builds the lookups of a kind and its subcollections.
+func (k *Kind) finish() *Kind {
+	k.index = make(map[string]*Prop, len(k.Props))
+	for i := range k.Props {
+		k.index[k.Props[i].Name] = &k.Props[i]
+	}
+	for _, s := range k.Subs {
+		s.finish()
+	}
+	return k
+}
+
+// DecodeJSON decodes a JSON value with integers as int64, as properties hold
+// them.
+func DecodeJSON(data []byte) (any, error) {
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if dec.More() {
+		return nil, fmt.Errorf("more than one JSON value")
+	}
+	return Normalize(v), nil
+}
+
+// Normalize turns JSON numbers, at any depth, into int64, or float64 where
+// they are no integers.
+func Normalize(v any) any {
+	switch t := v.(type) {
+	case json.Number:
+		if n, err := t.Int64(); err == nil {
+			return n
+		}
+		f, err := t.Float64()
+		if err != nil {
+			return t.String()
+		}
+		return f
+	case int:
+		return int64(t)
+	case float64:
+		if t == float64(int64(t)) {
+			return int64(t)
+		}
+		return t
+	case []any:
+		for i := range t {
+			t[i] = Normalize(t[i])
+		}
+		return t
+	case []string:
+		out := make([]any, len(t))
+		for i := range t {
+			out[i] = t[i]
+		}
+		return out
+	case map[string]any:
+		for k := range t {
+			t[k] = Normalize(t[k])
+		}
+		return t
+	}
+	return v
+}

@@ -1,0 +1,123 @@
+package tmm
+
+import "slices"
+
+// turns is the memory of one TMM about a pool: whose turn it is.
+type turns struct {
+	credit map[*member]int64 // smooth weighted round robin
+	served map[*member]int64 // last turn served, for ties
+	clock  int64
+}
+
+func newTurns() *turns {
+	return &turns{credit: make(map[*member]int64), served: make(map[*member]int64)}
+}
+
+// pick chooses the member for a new connection, other than those in except.
+func (p *pool) pick(tmm int, except []*member) *member {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	candidates := p.candidates(except)
+	if len(candidates) == 0 {
+		return nil
+	}
+	t := p.turns[tmm]
+	t.forget(p.members)
+	m := t.choose(p.mode, candidates)
+	t.clock++
+	t.served[m] = t.clock
+	return m
+}
+
+// candidates are the members that take new connections, of the priority
+// groups that are in use: groups are added from the highest on until
+// minActiveMembers are there; 0 turns groups off.
+func (p *pool) candidates(except []*member) []*member {
+	var usable []*member
+	for _, m := range p.members {
+		if m.usable(false) && !slices.Contains(except, m) {
+			usable = append(usable, m)
+		}
+	}
+	if p.minActive == 0 || len(usable) == 0 {
+		return usable
+	}
+	slices.SortStableFunc(usable, func(a, b *member) int { return int(b.conf.Load().priority - a.conf.Load().priority) })
+	n := 1
+	for n < len(usable) {
+		same := usable[n].conf.Load().priority == usable[n-1].conf.Load().priority
+		if !same && int64(n) >= p.minActive {
+			break
+		}
+		n++
+	}
+	return usable[:n]
+}
+
+func (t *turns) forget(members []*member) {
+	if len(t.served) <= 2*len(members) {
+		return
+	}
+	for m := range t.served {
+		if !slices.Contains(members, m) {
+			delete(t.served, m)
+			delete(t.credit, m)
+		}
+	}
+}
+
+// choose applies a load balancing mode. Modes that reckon with what a proxy
+// over sockets cannot see (fastest, observed, predictive) fall back to least
+// connections, dynamic ratio to ratio.
+func (t *turns) choose(mode string, c []*member) *member {
+	one := func(*member) int64 { return 1 }
+	ratio := func(m *member) int64 { return m.conf.Load().ratio }
+	nodeRatio := func(m *member) int64 { return m.node.conf.Load().ratio }
+	conns := func(m *member) int64 { return m.counters.current.Load() }
+	nodeConns := func(m *member) int64 { return m.node.current.Load() }
+	switch mode {
+	case "round-robin":
+		return t.weighted(c, one)
+	case "ratio-member", "ratio-session", "dynamic-ratio-member":
+		return t.weighted(c, ratio)
+	case "ratio-node", "dynamic-ratio-node":
+		return t.weighted(c, nodeRatio)
+	case "ratio-least-connections-member", "weighted-least-connections-member":
+		return t.least(c, conns, ratio)
+	case "ratio-least-connections-node", "weighted-least-connections-node":
+		return t.least(c, nodeConns, nodeRatio)
+	case "least-connections-node", "fastest-node", "observed-node", "predictive-node":
+		return t.least(c, nodeConns, one)
+	}
+	return t.least(c, conns, one)
+}
+
+// weighted is the smooth form of weighted round robin: over any run of turns
+// each member is served in proportion, and no member many times in a row.
+func (t *turns) weighted(c []*member, weight func(*member) int64) *member {
+	var total int64
+	var best *member
+	for _, m := range c {
+		w := weight(m)
+		total += w
+		t.credit[m] += w
+		if best == nil || t.credit[m] > t.credit[best] {
+			best = m
+		}
+	}
+	t.credit[best] -= total
+	return best
+}
+
+// least chooses the fewest connections for its weight; among equals the one
+// that was served longest ago.
+func (t *turns) least(c []*member, conns, weight func(*member) int64) *member {
+	best := c[0]
+	for _, m := range c[1:] {
+		a, b := conns(m)*weight(best), conns(best)*weight(m)
+		if a < b || a == b && t.served[m] < t.served[best] {
+			best = m
+		}
+	}
+	return best
+}
