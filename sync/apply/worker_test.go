@@ -1,0 +1,499 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+
+	"landbridge.dev/backends/memory"
+	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/ledger"
+	"landbridge.dev/sync/plan"
+	"landbridge.dev/sync/state"
+)
+
+var us = state.Identity{Cluster: "prod", UID: "0123abcd"}
+
+// bench is a ledger with workers over memory backends, in a bubble where time
+// passes only while all wait.
+type bench struct {
+	t       *testing.T
+	ledger  *ledger.Ledger
+	workers map[string]*apply.Worker
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+
+	mu      sync.Mutex
+	reports map[state.Ref]apply.Report
+}
+
+func start(t *testing.T, backends ...apply.Backend) *bench {
+	t.Helper()
+	var names []string
+	for _, b := range backends {
+		names = append(names, b.Name())
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	b := &bench{
+		t: t, ledger: ledger.New(names...), workers: map[string]*apply.Worker{},
+		stop: stop, reports: map[state.Ref]apply.Report{},
+	}
+	for _, backend := range backends {
+		w := apply.NewWorker(apply.Options{
+			Backend: backend, Ledger: b.ledger, Identity: us, NodePartition: "Common", Concurrency: 4,
+			Resync: 5 * time.Minute, Drain: time.Minute, Log: zap.NewNop(),
+			Report: func(r apply.Report) {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				b.reports[r.Service] = r
+			},
+		})
+		b.workers[backend.Name()] = w
+		b.done.Go(func() {
+			if err := w.Run(ctx); err != nil {
+				t.Errorf("worker of %s: %v", backend.Name(), err)
+			}
+		})
+	}
+	return b
+}
+
+func (b *bench) end() {
+	b.stop()
+	b.done.Wait()
+}
+
+// lead lets every worker act, and waits until nothing moves any more.
+func (b *bench) lead() {
+	for _, w := range b.workers {
+		w.Act(true)
+	}
+	synctest.Wait()
+}
+
+func (b *bench) put(w state.Want) {
+	b.ledger.Put(w, time.Time{})
+	synctest.Wait()
+}
+
+func (b *bench) report(ref state.Ref) apply.Report {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.reports[ref]
+}
+
+// reason is the first reason why a Service is not as asked; "" for none.
+func (b *bench) reason(ref state.Ref) string {
+	if problems := b.report(ref).Problems; len(problems) > 0 {
+		return problems[0].Reason
+	}
+	return ""
+}
+
+func endpoint(s string) state.Endpoint {
+	return state.Endpoint{Address: state.Address{IP: netip.MustParseAddr(s)}, Port: 8080}
+}
+
+// service is what a Service with these pods wants on a device.
+func service(backend, name string, vip string, pods ...string) state.Want {
+	ref := state.Ref{Namespace: "shop", Name: name}
+	path := "/web/lb_prod_shop_" + name + "_80"
+	pool := &state.Pool{
+		Backend: backend, Path: path, Owner: us.Owner(ref), Mode: "round-robin",
+		ReselectTries: 3, DrainTimeout: time.Minute,
+	}
+	for _, p := range pods {
+		pool.Members = append(pool.Members, state.Member{Endpoint: endpoint(p), Ratio: 1})
+	}
+	state.SortMembers(pool.Members)
+	v := &state.VirtualServer{
+		Backend: backend, Path: path, Owner: us.Owner(ref), Protocol: state.TCP, Pool: path, SNAT: "automap",
+		Destination: state.Endpoint{Address: state.Address{IP: netip.MustParseAddr(vip)}, Port: 80},
+	}
+	return state.Want{Service: ref, Objects: []state.Object{pool, v}, Drain: time.Minute}
+}
+
+const dc1 = "bigip/dc1"
+
+func TestMakesWhatIsWanted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		b := start(t, device)
+		defer b.end()
+		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
+		b.put(want)
+		if n := device.Writes(); n != 0 {
+			t.Fatalf("a standby made %d changes", n)
+		}
+		b.lead()
+		if n := device.Writes(); n != 4 {
+			t.Errorf("made %d changes, want 4: two nodes, a pool with its members, a virtual server", n)
+		}
+		r := b.report(want.Service)
+		if !r.Settled || r.Gone || r.Members != 2 || len(r.Problems) > 0 {
+			t.Errorf("report %+v, want settled with 2 members", r)
+		}
+	})
+}
+
+func TestRestartWritesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+		first := start(t, device)
+		first.put(want)
+		first.lead()
+		first.end()
+		before := device.Writes()
+
+		second := start(t, device)
+		defer second.end()
+		second.put(want)
+		second.lead()
+		if n := device.Writes() - before; n != 0 {
+			t.Errorf("the restart made %d changes, want none", n)
+		}
+		if !second.report(want.Service).Settled {
+			t.Error("not settled after the restart")
+		}
+	})
+}
+
+func TestOrphansAreCleanedUpOnlyByTheLeader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		first := start(t, device)
+		first.put(service(dc1, "cart", "203.0.113.1", "10.0.0.1"))
+		first.lead()
+		first.end()
+		before := device.Writes()
+
+		second := start(t, device)
+		defer second.end()
+		synctest.Wait()
+		if n := device.Writes() - before; n != 0 {
+			t.Fatalf("a standby made %d changes", n)
+		}
+		second.lead()
+		time.Sleep(2 * time.Minute) // the drain, in the bubble's time
+		synctest.Wait()
+		if n := device.Set().Len(); n != 0 {
+			t.Errorf("%d objects of a Service that is gone still stand", n)
+		}
+	})
+}
+
+func TestRefusedServiceBacksOffAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		tries := 0
+		device.SetHook(func(_ context.Context, c plan.Change) *memory.Fault {
+			if v, ok := c.After.(*state.VirtualServer); ok && v.Owner.Service.Name == "bad" {
+				tries++
+				return &memory.Fault{Status: apply.Refused, Reason: "DeviceRefused", Err: errors.New("no such profile")}
+			}
+			return nil
+		})
+		b := start(t, device)
+		defer b.end()
+		bad, good := service(dc1, "bad", "203.0.113.1", "10.0.0.1"), service(dc1, "good", "203.0.113.2", "10.0.0.2")
+		b.put(bad)
+		b.put(good)
+		b.lead()
+		if got := b.reason(bad.Service); got != "DeviceRefused" {
+			t.Errorf("reason %q, want DeviceRefused", got)
+		}
+		if !b.report(good.Service).Settled {
+			t.Error("the other Service was held up")
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if tries != 4 { // at 0, 1, 3 and 7 s
+			t.Errorf("tried %d times within 10 s, want 4", tries)
+		}
+		device.SetHook(nil)
+		b.put(service(dc1, "bad", "203.0.113.1", "10.0.0.1", "10.0.0.9"))
+		if !b.report(bad.Service).Settled {
+			t.Error("a change by a person did not end the backoff at once")
+		}
+	})
+}
+
+func TestUnknownOutcomeIsReadBeforeItIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	for _, effect := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			device := memory.New(dc1)
+			var once sync.Once
+			device.SetHook(func(_ context.Context, c plan.Change) (f *memory.Fault) {
+				if c.ID().Kind == state.KindPool {
+					once.Do(func() {
+						f = &memory.Fault{Status: apply.Unknown, Effect: effect, Err: errors.New("the connection was cut")}
+					})
+				}
+				return f
+			})
+			b := start(t, device)
+			defer b.end()
+			want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+			b.put(want)
+			b.lead()
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if !b.report(want.Service).Settled {
+				t.Fatalf("effect %v: not settled", effect)
+			}
+			read := slices.ContainsFunc(device.Calls(), func(c memory.Call) bool { return c.Read && !c.Scope.All() })
+			if !read {
+				t.Errorf("effect %v: written again without a read of the Unit's objects", effect)
+			}
+			pools := 0
+			for _, c := range device.Calls() {
+				if !c.Read && c.Change.Op == plan.Create && c.Change.ID().Kind == state.KindPool {
+					pools++
+				}
+			}
+			if want := map[bool]int{true: 1, false: 2}[effect]; pools != want {
+				t.Errorf("effect %v: the pool was made %d times, want %d", effect, pools, want)
+			}
+		})
+	}
+}
+
+func TestUnavailableBackendIsProbedAndComesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		device.SetReadHook(func(context.Context, apply.Scope) error { return errors.New("connection refused") })
+		b := start(t, device)
+		defer b.end()
+		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+		b.put(want)
+		b.lead()
+		if got := b.reason(want.Service); got != "BackendUnavailable" {
+			t.Errorf("reason %q, want BackendUnavailable", got)
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if n := len(device.Calls()); n > 20 {
+			t.Errorf("%d probes in 5 minutes, want few", n)
+		}
+		device.SetReadHook(nil)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if !b.report(want.Service).Settled {
+			t.Error("not settled within 30 s of the return")
+		}
+	})
+}
+
+func TestDriftIsRepairedAtTheResync(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		b := start(t, device)
+		defer b.end()
+		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+		b.put(want)
+		b.lead()
+		device.Remove(want.Objects[1].ID())
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if _, there := device.Set().Get(want.Objects[1].ID()); !there {
+			t.Error("the virtual server that somebody deleted is not back")
+		}
+	})
+}
+
+// lateAnswers answers full reads a minute after it looked.
+type lateAnswers struct{ *memory.Backend }
+
+func (l lateAnswers) Read(ctx context.Context, s apply.Scope) (*state.Set, error) {
+	set, err := l.Backend.Read(ctx, s)
+	if s.All() {
+		select {
+		case <-time.After(time.Minute):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return set, err
+}
+
+func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		b := start(t, lateAnswers{device})
+		defer b.end()
+		b.put(service(dc1, "cart", "203.0.113.1", "10.0.0.1"))
+		b.lead()
+		time.Sleep(2 * time.Minute)               // the reads of the start and of the lead
+		time.Sleep(5*time.Minute + 5*time.Second) // and the resync is under way
+		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
+		b.put(want)
+		if _, there := device.Set().Get(memberID(want, "10.0.0.2")); !there {
+			t.Error("the change waited for the resync")
+		}
+		writes := device.Writes()
+		time.Sleep(2 * time.Minute) // its answer, older than the change, has come
+		synctest.Wait()
+		if !b.report(want.Service).Settled || device.Writes() != writes {
+			t.Errorf("settled %v, %d changes more: the late answer was believed", b.report(want.Service).Settled, device.Writes()-writes)
+		}
+	})
+}
+
+func memberID(w state.Want, pod string) state.ID {
+	id := w.Objects[0].ID()
+	id.Kind, id.Member = state.KindMember, endpoint(pod)
+	return id
+}
+
+func TestAfterOrdersTwoBackends(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const router = "bgp/core"
+		device, speaker := memory.New(dc1), memory.New(router)
+		b := start(t, device, speaker)
+		defer b.end()
+		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+		vs := want.Objects[1].ID()
+		route := &state.Route{
+			Backend: router, Prefix: netip.MustParsePrefix("203.0.113.1/32"), Owner: us.Owner(want.Service),
+			NextHops: []netip.Addr{netip.MustParseAddr("198.51.100.10")}, Follows: []state.ID{vs},
+		}
+		want.Objects = append(want.Objects, route)
+
+		refuse := func(_ context.Context, c plan.Change) *memory.Fault {
+			if c.ID() == vs {
+				return &memory.Fault{Status: apply.Refused, Reason: "DeviceRefused", Err: errors.New("not now")}
+			}
+			return nil
+		}
+		device.SetHook(refuse)
+		b.put(want)
+		b.lead()
+		if speaker.Set().Len() != 0 {
+			t.Fatal("the route is announced, and its virtual server does not stand")
+		}
+		device.SetHook(nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if speaker.Set().Len() != 1 {
+			t.Fatal("the virtual server stands, and its route is not announced")
+		}
+
+		hold := make(chan struct{})
+		speaker.SetHook(func(ctx context.Context, _ plan.Change) *memory.Fault {
+			select {
+			case <-hold:
+			case <-ctx.Done():
+			}
+			return nil
+		})
+		b.put(state.Want{Service: want.Service}) // deleted, without a drain
+		if v, there := device.Set().Get(vs); !there || v.(*state.VirtualServer).Disabled {
+			t.Error("the virtual server went before its route was withdrawn")
+		}
+		close(hold)
+		synctest.Wait()
+		if n := device.Set().Len() + speaker.Set().Len(); n != 0 {
+			t.Errorf("%d objects stand after the Service was deleted", n)
+		}
+		if !b.report(want.Service).Gone {
+			t.Error("not reported as gone")
+		}
+	})
+}
+
+func TestTwoServicesAtOneAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		b := start(t, device)
+		defer b.end()
+		first, second := service(dc1, "first", "203.0.113.1", "10.0.0.1"), service(dc1, "second", "203.0.113.1", "10.0.0.2")
+		b.ledger.Put(second, time.Unix(200, 0))
+		b.ledger.Put(first, time.Unix(100, 0))
+		b.lead()
+		if got := b.reason(second.Service); got != "AddressInUse" || !b.report(first.Service).Settled {
+			t.Errorf("second: %q, first settled %v; want the older to have the address", got, b.report(first.Service).Settled)
+		}
+		b.put(state.Want{Service: first.Service})
+		if !b.report(second.Service).Settled {
+			t.Error("the address was let go, and the second Service is not served")
+		}
+	})
+}
+
+func TestLosingTheLeadStopsChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		b := start(t, device)
+		defer b.end()
+		b.lead()
+		b.workers[dc1].Act(false)
+		synctest.Wait()
+		b.put(service(dc1, "cart", "203.0.113.1", "10.0.0.1"))
+		if n := device.Writes(); n != 0 {
+			t.Errorf("%d changes were made without the lead", n)
+		}
+		b.lead()
+		if device.Writes() == 0 {
+			t.Error("no change was made after winning again")
+		}
+	})
+}
+
+func TestUnitsThatShareANodeDoNotFlyTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		var mu sync.Mutex
+		flying, most := 0, 0
+		device.SetHook(func(context.Context, plan.Change) *memory.Fault {
+			mu.Lock()
+			flying++
+			most = max(most, flying)
+			mu.Unlock()
+			time.Sleep(time.Millisecond)
+			mu.Lock()
+			flying--
+			mu.Unlock()
+			return nil
+		})
+		b := start(t, device)
+		defer b.end()
+		for _, name := range []string{"a", "b", "c"} {
+			b.put(service(dc1, name, "203.0.113."+map[string]string{"a": "1", "b": "2", "c": "3"}[name], "10.0.0.1"))
+		}
+		b.lead()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if most != 1 {
+			t.Errorf("%d Units that touch one node's address were in flight at once", most)
+		}
+		nodes := 0
+		for o := range device.Set().All() {
+			if o.ID().Kind == state.KindNode {
+				nodes++
+			}
+		}
+		if nodes != 1 {
+			t.Errorf("%d nodes, want the one that all three share", nodes)
+		}
+	})
+}
