@@ -225,6 +225,9 @@ func startIn(user uintptr) (*exec.Cmd, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | user,
 		Pdeathsig:  syscall.SIGKILL,
+		// A terminal sends Ctrl-C to its whole foreground group: outside of
+		// it, the program gets the one that is passed on, and no second.
+		Setpgid: true,
 	}
 	if user != 0 {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}

@@ -22,24 +22,17 @@ func makeLocal(ranges []netip.Prefix) error {
 	if err := netlink.LinkSetUp(lo); err != nil {
 		return fmt.Errorf("bringing lo up: %w", err)
 	}
-	v6, err := allowNonlocalBind()
-	if err != nil {
+	if err := allowIPv6(); err != nil {
 		return err
 	}
 	host4, host6 := HostAddrs()
 	for _, a := range []netip.Addr{host4, host6} {
-		if a.Is6() && !v6 {
-			continue
-		}
 		addr := &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(a, a.BitLen()))}
 		if err := netlink.AddrAdd(lo, addr); err != nil {
 			return fmt.Errorf("giving lo the address %s: %w", a, err)
 		}
 	}
 	for _, r := range ranges {
-		if r.Addr().Is6() && !v6 {
-			continue
-		}
 		route := &netlink.Route{
 			LinkIndex: lo.Attrs().Index,
 			Dst:       ipNet(r.Masked()),
@@ -57,18 +50,21 @@ func makeLocal(ranges []netip.Prefix) error {
 	return nil
 }
 
-// allowNonlocalBind lets sockets listen on IPv6 addresses that only a local
-// route covers; IPv4 allows it by itself. It reports whether there is IPv6.
-func allowNonlocalBind() (bool, error) {
-	const name = "/proc/sys/net/ipv6/ip_nonlocal_bind"
-	err := os.WriteFile(name, []byte("1"), 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// allowIPv6 turns IPv6 on, which some machines turn off in new namespaces, and
+// lets sockets listen on addresses that only a local route covers, which IPv4
+// allows by itself.
+func allowIPv6() error {
+	const dir = "/proc/sys/net/ipv6/"
+	for _, setting := range [][2]string{{"conf/all/disable_ipv6", "0"}, {"conf/lo/disable_ipv6", "0"}, {"ip_nonlocal_bind", "1"}} {
+		err := os.WriteFile(dir+setting[0], []byte(setting[1]), 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return errors.New("this kernel has no IPv6, which half of the ranges need: boot it without ipv6.disable=1")
+		}
+		if err != nil {
+			return fmt.Errorf("allowing IPv6: %w", err)
+		}
 	}
-	if err != nil {
-		return false, fmt.Errorf("allowing IPv6 addresses of local ranges: %w", err)
-	}
-	return true, nil
+	return nil
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {
