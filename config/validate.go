@@ -27,14 +27,14 @@ var (
 // checker gathers what is wrong, each with its path.
 type checker struct{ errs []error }
 
-func (c *checker) bad(path, format string, args ...any) {
-	c.errs = append(c.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
+func (k *checker) bad(path, format string, args ...any) {
+	k.errs = append(k.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
 }
 
 // later refuses what is known and not built yet.
-func (c *checker) later(path string, written bool) {
+func (k *checker) later(path string, written bool) {
 	if written {
-		c.bad(path, "not in this version")
+		k.bad(path, "not in this version")
 	}
 }
 

@@ -81,12 +81,11 @@ func (c *controllerCommand) run(ctx context.Context) error {
 	group.Add(actor(ctx, func(ctx context.Context) error {
 		return c.control(ctx, conf, client, registry, health, log)
 	}))
-	err = group.Run()
-	if ctx.Err() != nil {
-		log.Info("stopped")
-		return nil
+	if err := group.Run(); ctx.Err() == nil {
+		return err
 	}
-	return err
+	log.Info("stopped") // as it was told to
+	return nil
 }
 
 // control runs the reconciler once the API server has said who we are.

@@ -76,8 +76,8 @@ func locksOf(changes []plan.Change) map[lock]bool {
 	return locks
 }
 
-// fullRead is the alarm for reading all anew.
-var fullRead = state.Ref{Name: "\x00full read"}
+// fullRead is the alarm for reading all anew: the Ref of no Service.
+func fullRead() state.Ref { return state.Ref{} }
 
 // alarms says when which Service, or fullRead, is to be looked at again.
 type alarms struct {

@@ -64,7 +64,7 @@ func (w *Worker) haveRead(ctx context.Context, r read) {
 	w.mirror = r.set
 	w.Metrics.up(w.Backend.Name(), true)
 	if w.Resync > 0 {
-		w.clock.set(fullRead, time.Now().Add(w.Resync))
+		w.clock.set(fullRead(), time.Now().Add(w.Resync))
 	}
 	for _, ref := range w.mirror.Owners() {
 		shows, owns := w.standing(ref)
@@ -98,7 +98,7 @@ func (w *Worker) goDown(reason string, err error) {
 	w.Metrics.up(w.Backend.Name(), false)
 	w.down = &outage{reason: reason, message: err.Error()}
 	w.retry = min(max(w.retry*2, firstProbe), lastProbe)
-	w.clock.set(fullRead, time.Now().Add(w.retry))
+	w.clock.set(fullRead(), time.Now().Add(w.retry))
 }
 
 // reportOutage tells the Services that wait for a backend why they do.

@@ -172,7 +172,7 @@ func (w *Worker) allow(ctx context.Context, allowed bool) {
 // alarm does what has become due.
 func (w *Worker) alarm(ctx context.Context) {
 	for _, due := range w.clock.due(time.Now()) {
-		if due == fullRead {
+		if due == fullRead() {
 			w.readAll(ctx)
 			continue
 		}

@@ -102,11 +102,11 @@ func endpoint(s string) state.Endpoint {
 }
 
 // service is what a Service with these pods wants on a device.
-func service(backend, name string, vip string, pods ...string) state.Want {
+func service(name, vip string, pods ...string) state.Want {
 	ref := state.Ref{Namespace: "shop", Name: name}
 	path := "/web/lb_prod_shop_" + name + "_80"
 	pool := &state.Pool{
-		Backend: backend, Path: path, Owner: us.Owner(ref), Mode: "round-robin",
+		Backend: dc1, Path: path, Owner: us.Owner(ref), Mode: "round-robin",
 		ReselectTries: 3, DrainTimeout: time.Minute,
 	}
 	for _, p := range pods {
@@ -114,7 +114,7 @@ func service(backend, name string, vip string, pods ...string) state.Want {
 	}
 	state.SortMembers(pool.Members)
 	v := &state.VirtualServer{
-		Backend: backend, Path: path, Owner: us.Owner(ref), Protocol: state.TCP, Pool: path, SNAT: "automap",
+		Backend: dc1, Path: path, Owner: us.Owner(ref), Protocol: state.TCP, Pool: path, SNAT: "automap",
 		Destination: state.Endpoint{Address: state.Address{IP: netip.MustParseAddr(vip)}, Port: 80},
 	}
 	return state.Want{Service: ref, Objects: []state.Object{pool, v}, Drain: time.Minute}
@@ -128,7 +128,7 @@ func TestMakesWhatIsWanted(t *testing.T) {
 		device := memory.New(dc1)
 		b := start(t, device)
 		defer b.end()
-		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
+		want := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
 		b.put(want)
 		if n := device.Writes(); n != 0 {
 			t.Fatalf("a standby made %d changes", n)
@@ -148,7 +148,7 @@ func TestRestartWritesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		device := memory.New(dc1)
-		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+		want := service("cart", "203.0.113.1", "10.0.0.1")
 		first := start(t, device)
 		first.put(want)
 		first.lead()
@@ -173,7 +173,7 @@ func TestOrphansAreCleanedUpOnlyByTheLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		device := memory.New(dc1)
 		first := start(t, device)
-		first.put(service(dc1, "cart", "203.0.113.1", "10.0.0.1"))
+		first.put(service("cart", "203.0.113.1", "10.0.0.1"))
 		first.lead()
 		first.end()
 		before := device.Writes()
@@ -207,7 +207,7 @@ func TestRefusedServiceBacksOffAlone(t *testing.T) {
 		})
 		b := start(t, device)
 		defer b.end()
-		bad, good := service(dc1, "bad", "203.0.113.1", "10.0.0.1"), service(dc1, "good", "203.0.113.2", "10.0.0.2")
+		bad, good := service("bad", "203.0.113.1", "10.0.0.1"), service("good", "203.0.113.2", "10.0.0.2")
 		b.put(bad)
 		b.put(good)
 		b.lead()
@@ -223,7 +223,7 @@ func TestRefusedServiceBacksOffAlone(t *testing.T) {
 			t.Errorf("tried %d times within 10 s, want 4", tries)
 		}
 		device.SetHook(nil)
-		b.put(service(dc1, "bad", "203.0.113.1", "10.0.0.1", "10.0.0.9"))
+		b.put(service("bad", "203.0.113.1", "10.0.0.1", "10.0.0.9"))
 		if !b.report(bad.Service).Settled {
 			t.Error("a change by a person did not end the backoff at once")
 		}
@@ -246,7 +246,7 @@ func TestUnknownOutcomeIsReadBeforeItIsWrittenAgain(t *testing.T) {
 			})
 			b := start(t, device)
 			defer b.end()
-			want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+			want := service("cart", "203.0.113.1", "10.0.0.1")
 			b.put(want)
 			b.lead()
 			time.Sleep(2 * time.Second)
@@ -278,7 +278,7 @@ func TestUnavailableBackendIsProbedAndComesBack(t *testing.T) {
 		device.SetReadHook(func(context.Context, apply.Scope) error { return errors.New("connection refused") })
 		b := start(t, device)
 		defer b.end()
-		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+		want := service("cart", "203.0.113.1", "10.0.0.1")
 		b.put(want)
 		b.lead()
 		if got := b.reason(want.Service); got != "BackendUnavailable" {
@@ -304,7 +304,7 @@ func TestDriftIsRepairedAtTheResync(t *testing.T) {
 		device := memory.New(dc1)
 		b := start(t, device)
 		defer b.end()
-		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+		want := service("cart", "203.0.113.1", "10.0.0.1")
 		b.put(want)
 		b.lead()
 		device.Remove(want.Objects[1].ID())
@@ -337,11 +337,15 @@ func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
 		device := memory.New(dc1)
 		b := start(t, lateAnswers{device})
 		defer b.end()
-		b.put(service(dc1, "cart", "203.0.113.1", "10.0.0.1"))
+		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
 		b.lead()
-		time.Sleep(2 * time.Minute)               // the reads of the start and of the lead
-		time.Sleep(5*time.Minute + 5*time.Second) // and the resync is under way
-		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
+		time.Sleep(time.Minute) // the first read
+		synctest.Wait()
+		if b.report(state.Ref{Namespace: "shop", Name: "cart"}).Members != 1 {
+			t.Fatal("not settled after the first read")
+		}
+		time.Sleep(5*time.Minute + 30*time.Second) // the resync is under way
+		want := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
 		b.put(want)
 		if _, there := device.Set().Get(memberID(want, "10.0.0.2")); !there {
 			t.Error("the change waited for the resync")
@@ -373,7 +377,7 @@ func TestAfterOrdersTwoBackends(t *testing.T) {
 		device, speaker := memory.New(dc1), memory.New(router)
 		b := start(t, device, speaker)
 		defer b.end()
-		want := service(dc1, "cart", "203.0.113.1", "10.0.0.1")
+		want := service("cart", "203.0.113.1", "10.0.0.1")
 		vs := want.Objects[1].ID()
 		route := &state.Route{
 			Backend: router, Prefix: netip.MustParsePrefix("203.0.113.1/32"), Owner: us.Owner(want.Service),
@@ -429,7 +433,7 @@ func TestTwoServicesAtOneAddress(t *testing.T) {
 		device := memory.New(dc1)
 		b := start(t, device)
 		defer b.end()
-		first, second := service(dc1, "first", "203.0.113.1", "10.0.0.1"), service(dc1, "second", "203.0.113.1", "10.0.0.2")
+		first, second := service("first", "203.0.113.1", "10.0.0.1"), service("second", "203.0.113.1", "10.0.0.2")
 		b.ledger.Put(second, time.Unix(200, 0))
 		b.ledger.Put(first, time.Unix(100, 0))
 		b.lead()
@@ -452,7 +456,7 @@ func TestLosingTheLeadStopsChanges(t *testing.T) {
 		b.lead()
 		b.workers[dc1].Act(false)
 		synctest.Wait()
-		b.put(service(dc1, "cart", "203.0.113.1", "10.0.0.1"))
+		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
 		if n := device.Writes(); n != 0 {
 			t.Errorf("%d changes were made without the lead", n)
 		}
@@ -483,7 +487,7 @@ func TestUnitsThatShareANodeDoNotFlyTogether(t *testing.T) {
 		b := start(t, device)
 		defer b.end()
 		for _, name := range []string{"a", "b", "c"} {
-			b.put(service(dc1, name, "203.0.113."+map[string]string{"a": "1", "b": "2", "c": "3"}[name], "10.0.0.1"))
+			b.put(service(name, "203.0.113."+map[string]string{"a": "1", "b": "2", "c": "3"}[name], "10.0.0.1"))
 		}
 		b.lead()
 		time.Sleep(time.Second)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -57,11 +58,11 @@ func translateAll(ctx context.Context, o PlanOptions) (*ledger.Ledger, []state.P
 		cancel()
 		return nil, nil, err
 	}
-	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
+	var watching sync.WaitGroup
+	watching.Go(func() { err = w.Run(ctx) })
 	defer func() {
 		cancel()
-		<-done
+		watching.Wait()
 	}()
 	if !w.WaitSynced(ctx) {
 		return nil, nil, fmt.Errorf("reading Kubernetes: %w", context.Cause(ctx))
