@@ -218,10 +218,14 @@ func (d *Device) Snapshot() ([]byte, error) { return d.store.Snapshot() }
 // Restore replaces the whole configuration by that of a snapshot.
 func (d *Device) Restore(snapshot []byte) error { return d.store.Restore(snapshot) }
 
-// SetMonitor sets what the monitors say of a member ("up", "down",
-// "checking") on a device without a data plane, which otherwise finds all
-// members up.
+// SetMonitor sets what the monitors say of a member, or with an empty pool of
+// a node ("up", "down", "checking"), on a device without a data plane, which
+// otherwise finds all of them up.
 func (d *Device) SetMonitor(pool, member, state string) {
+	if pool == "" {
+		d.store.SetStatus(mcp.Key{Kind: "ltm/node", Path: member}, mcp.Status{Monitor: state})
+		return
+	}
 	d.store.SetStatus(mcp.Key{Kind: "ltm/pool/members", Parent: pool, Path: member}, mcp.Status{Monitor: state})
 }
 

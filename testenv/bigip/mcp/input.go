@@ -157,7 +157,8 @@ func (in *input) set(tx *Tx, o *Object, p *Prop, v any) error {
 	}
 	switch t := val.(type) {
 	case map[string]any:
-		val = merged(o.Map(p.Name), t)
+		def, _ := p.Default.(map[string]any)
+		val = merged(o.Map(p.Name), t, def)
 	case string:
 		if p.Type == Ref {
 			val = tx.resolve(p.Target, t, o)
@@ -178,15 +179,16 @@ func (in *input) set(tx *Tx, o *Object, p *Prop, v any) error {
 	return nil
 }
 
-// merged lays new keys of an object property over the ones it has.
-func merged(old, with map[string]any) map[string]any {
+// merged lays new keys of an object property over the ones it has; "none"
+// takes a key away unless the property has it by default.
+func merged(old, with, def map[string]any) map[string]any {
 	out := make(map[string]any, len(old)+len(with))
 	maps.Copy(out, old)
 	for k, v := range with {
 		if strings.HasSuffix(k, "Reference") {
 			continue
 		}
-		if s, ok := v.(string); ok && (s == "" || s == "none") && k != "type" {
+		if s, ok := v.(string); ok && (s == "" || s == "none") && def[k] == nil {
 			delete(out, k)
 			continue
 		}

@@ -9,7 +9,7 @@ func allKinds(o Options) []*Kind {
 		persistenceKinds(), trafficKinds(), netKinds(), cmKinds(o), sysKinds(o),
 	)
 	for _, k := range kinds {
-		k.finish()
+		k.finish(o.Version)
 	}
 	return kinds
 }

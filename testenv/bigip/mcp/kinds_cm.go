@@ -9,7 +9,7 @@ func cmKinds(o Options) []*Kind {
 				alternateIp        str   none
 				baseMac            str   00:0c:29:00:00:01  ro
 				build              str   0.0.4  ro
-				cert               str   /Common/dtdi.crt  ro
+				cert               ref:cm/cert   /Common/dtdi.crt  link ro
 				chassisId          str   00000000-0000-0000-000000000001  ro
 				chassisType        str   individual  ro
 				comment            str   -
@@ -20,7 +20,7 @@ func cmKinds(o Options) []*Kind {
 				failoverState      str   active  ro
 				haCapacity         int   0
 				hostname           str   -  ro
-				key                str   /Common/dtdi.key  ro
+				key                ref:cm/key   /Common/dtdi.key  link ro
 				location           str   -
 				managementIp       str   127.0.0.1  ro
 				marketingName      str   "BIG-IP Virtual Edition"  ro

@@ -214,16 +214,16 @@ func profileKinds() []*Kind {
 			c3dOcsp                             str  none
 			cacheSize                           int  262144
 			cacheTimeout                        int  3600
-			caFile                              str  none
-			cert                                str  /Common/default.crt
+			caFile                              ref:sys/file/ssl-cert  none  link
+			cert                                ref:sys/file/ssl-cert  /Common/default.crt  link
 			certExtensionIncludes               list  ["basic-constraints","subject-alternative-name"]
 			certKeyChain                        any  [{"name":"default","appService":"none","cert":"/Common/default.crt","chain":"none","key":"/Common/default.key","usage":"SERVER"}]
 			certLifespan                        int  30
 			certLookupByIpaddrPort              enum:enabled,disabled  disabled
-			chain                               str  none
+			chain                               ref:sys/file/ssl-cert  none  link
 			cipherGroup                         str  none
 			ciphers                             str  DEFAULT
-			clientCertCa                        str  none
+			clientCertCa                        ref:sys/file/ssl-cert  none  link
 			crlFile                             str  none
 			description                         str  none
 			destinationIpBlacklist              str  none
@@ -235,7 +235,7 @@ func profileKinds() []*Kind {
 			hostnameWhitelist                   str  none
 			inheritCaCertkeychain               enum:true,false  false
 			inheritCertkeychain                 enum:true,false  false
-			key                                 str  /Common/default.key
+			key                                 ref:sys/file/ssl-key  /Common/default.key  link
 			maxActiveHandshakes                 str  indefinite
 			maxAggregateRenegotiationPerMinute  str  indefinite
 			maximumRecordSize                   int  16384
@@ -246,8 +246,8 @@ func profileKinds() []*Kind {
 			ocspStapling                        enum:enabled,disabled  disabled
 			peerCertMode                        str  ignore
 			peerNoRenegotiateTimeout            str  10
-			proxyCaCert                         str  none
-			proxyCaKey                          str  none
+			proxyCaCert                         ref:sys/file/ssl-cert  none  link
+			proxyCaKey                          ref:sys/file/ssl-key  none  link
 			proxySsl                            enum:enabled,disabled  disabled
 			proxySslPassthrough                 enum:enabled,disabled  disabled
 			renegotiateMaxRecordDelay           str  indefinite
@@ -282,16 +282,16 @@ func profileKinds() []*Kind {
 			authenticateName                  str  none
 			bypassOnClientCertFail            enum:enabled,disabled  disabled
 			bypassOnHandshakeAlert            enum:enabled,disabled  disabled
-			c3dCaCert                         str  none
-			c3dCaKey                          str  none
+			c3dCaCert                         ref:sys/file/ssl-cert  none  link
+			c3dCaKey                          ref:sys/file/ssl-key  none  link
 			c3dCertExtensionCustomOids        list  []
 			c3dCertExtensionIncludes          list  ["basic-constraints","extended-key-usage","key-usage","subject-alternative-name"]
 			c3dCertLifespan                   int  24
 			cacheSize                         int  262144
 			cacheTimeout                      int  3600
-			caFile                            str  none
-			cert                              str  none
-			chain                             str  none
+			caFile                            ref:sys/file/ssl-cert  none  link
+			cert                              ref:sys/file/ssl-cert  none  link
+			chain                             ref:sys/file/ssl-cert  none  link
 			cipherGroup                       str  none
 			ciphers                           str  DEFAULT
 			crl                               str  none
@@ -300,7 +300,7 @@ func profileKinds() []*Kind {
 			expireCertResponseControl         str  drop
 			genericAlert                      enum:enabled,disabled  enabled
 			handshakeTimeout                  str  10
-			key                               str  none
+			key                               ref:sys/file/ssl-key  none  link
 			maxActiveHandshakes               str  indefinite
 			mode                              enum:enabled,disabled  enabled
 			modSslMethods                     enum:enabled,disabled  disabled

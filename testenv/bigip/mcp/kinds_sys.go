@@ -87,6 +87,10 @@ func sysKinds(o Options) []*Kind {
 				valueRange    str  string
 			`),
 		},
+		fileKind("sys/file/ssl-cert", "certificate file"),
+		fileKind("sys/file/ssl-key", "certificate key file"),
+		fileKind("cm/cert", "certificate file"),
+		fileKind("cm/key", "certificate key file"),
 		{
 			Path: "sys/application/service", Noun: "application service",
 			Props: table(`
@@ -118,4 +122,12 @@ func settleUser(_ *Tx, o, _ *Object) error {
 		}
 	}
 	return nil
+}
+
+// fileKind is a certificate or key that profiles refer to: a name, no content.
+func fileKind(path, noun string) *Kind {
+	return &Kind{Path: path, Noun: noun, Props: table(`
+		checksum    str  -
+		sourcePath  str  -
+	`)}
 }

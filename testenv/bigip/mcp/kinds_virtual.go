@@ -30,7 +30,7 @@ func virtualKinds() []*Kind {
 				dhcpRelay                   flag  -
 				disabled                    flag  -
 				enabled                     flag  true
-				evictionProtected           enum:disabled,enabled  disabled
+				evictionProtected           enum:disabled,enabled  disabled  since:15
 				fallbackPersistence         ref:ltm/persistence/  -  link
 				flowEvictionPolicy          str  -
 				fwEnforcedPolicy            str  -
@@ -57,6 +57,7 @@ func virtualKinds() []*Kind {
 				reject                      flag  -
 				rules                       refs:ltm/rule  -  link
 				securityLogProfiles         list  -
+				serversslUseSni             enum:disabled,enabled  disabled  since:15
 				serviceDownImmediateAction  enum:drop,none,reset  none
 				source                      str  -
 				sourceAddressTranslation    any  {"type":"none"}

@@ -3,6 +3,7 @@ package mcp
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -118,6 +119,7 @@ type Prop struct {
 	Link     bool // a Ref that is shown with a "<name>Reference" beside it
 	Secret   bool // never shown
 	KeepNone bool // "none" is a value of its own, not the default
+	Since    int  // TMOS major version that brought it; 0: always there
 }
 
 // table parses the properties of a kind from lines of
@@ -126,7 +128,7 @@ type Prop struct {
 //
 // where type is str, int, int:MIN-MAX, enum:A,B, flag, bool, list, any,
 // ref:KIND or refs:KIND, default is "-" for none, and flags are ro, create,
-// required, link, secret, none. A table that does not parse is a mistake in this
+// required, link, secret, none, since:MAJOR. A table that does not parse is a mistake in this
 // package and panics.
 func table(text string) []Prop {
 	var out []Prop
@@ -222,7 +224,11 @@ func (p *Prop) parseFlag(s string) {
 	case "none":
 		p.KeepNone = true
 	default:
-		panic(fmt.Sprintf("mcp: schema of %s: flag %q", p.Name, s))
+		n, ok := strings.CutPrefix(s, "since:")
+		if !ok {
+			panic(fmt.Sprintf("mcp: schema of %s: flag %q", p.Name, s))
+		}
+		p.Since = int(mustInt(n))
 	}
 }
 
@@ -234,14 +240,19 @@ func mustInt(s string) int64 {
 	return n
 }
 
-// finish builds the lookups of a kind and its subcollections.
-func (k *Kind) finish() *Kind {
+// finish drops what the version lacks and builds the lookups of a kind and
+// its subcollections.
+func (k *Kind) finish(version string) *Kind {
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil {
+		k.Props = slices.DeleteFunc(k.Props, func(p Prop) bool { return p.Since > n })
+	}
 	k.index = make(map[string]*Prop, len(k.Props))
 	for i := range k.Props {
 		k.index[k.Props[i].Name] = &k.Props[i]
 	}
 	for _, s := range k.Subs {
-		s.finish()
+		s.finish(version)
 	}
 	return k
 }

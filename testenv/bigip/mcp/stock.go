@@ -15,6 +15,12 @@ func (s *Store) loadStock() {
 	s.base(folderKind, "/Common", nil)
 	s.base(folderKind, "/Common/Drafts", nil)
 	s.base(partitionKind, "Common", map[string]any{"description": "Repository for system objects and shared objects."})
+	for _, f := range []string{"default.crt", "ca-bundle.crt", "f5-ca-bundle.crt"} {
+		s.base("sys/file/ssl-cert", "/Common/"+f, nil)
+	}
+	s.base("sys/file/ssl-key", "/Common/default.key", nil)
+	s.base("cm/cert", "/Common/dtdi.crt", nil)
+	s.base("cm/key", "/Common/dtdi.key", nil)
 	s.base("cm/traffic-group", "/Common/traffic-group-1", nil)
 	s.base("cm/traffic-group", "/Common/traffic-group-local-only", map[string]any{"isFloating": "false", "unitId": int64(0)})
 	s.base("cm/device", "/Common/"+s.opts.Hostname, map[string]any{"hostname": s.opts.Hostname})

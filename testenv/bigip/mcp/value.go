@@ -26,7 +26,7 @@ func (p *Prop) Read(v any) (any, error) {
 	case Ref:
 		s, err := p.readString(v)
 		if s == "none" || s == "" {
-			return nil, err
+			return p.Default, err
 		}
 		return s, err
 	}
