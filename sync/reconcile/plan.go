@@ -59,7 +59,7 @@ func translateAll(ctx context.Context, o PlanOptions) (*ledger.Ledger, []state.P
 		return nil, nil, err
 	}
 	var watching sync.WaitGroup
-	watching.Go(func() { err = w.Run(ctx) })
+	watching.Go(func() { _ = w.Run(ctx) }) // it ends without an error, with ctx
 	defer func() {
 		cancel()
 		watching.Wait()
