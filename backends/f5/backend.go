@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -46,6 +47,9 @@ type Options struct {
 	// CallTimeout bounds one call, retries included; default 60 s, as long
 	// as the device itself waits (icrd, restjavad).
 	CallTimeout time.Duration
+	// Transport takes the place of connections and TLS, for a device in this
+	// process; nil for none.
+	Transport http.RoundTripper
 	// Log gets one line for each change outside; nil for none.
 	Log *zap.Logger
 	// Metrics counts calls and logins; nil for none. Several Backends may

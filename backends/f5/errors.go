@@ -1,6 +1,7 @@
 package f5
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -148,6 +149,7 @@ func (e *beforeCallError) Error() string { return e.err.Error() }
 func (e *beforeCallError) Unwrap() error { return e.err }
 
 var (
+	errNoAnswer  = fmt.Errorf("the device did not answer in time: %w", context.DeadlineExceeded)
 	errClosed    = errors.New("the session was closed")
 	errNotObject = errors.New("the answer is not an object of iControl REST: is this the management address of a BIG-IP?")
 )

@@ -148,10 +148,13 @@ func ofTheDevice(out apply.Outcome) bool {
 func notTried(failed apply.Outcome) apply.Outcome {
 	cause := failed.Err
 	var (
+		before *beforeCallError
 		call   *callError
 		answer *Error
 	)
 	switch {
+	case errors.As(failed.Err, &before):
+		cause = before.err
 	case errors.As(failed.Err, &call):
 		cause = call.err
 	case errors.As(failed.Err, &answer) && answer.Message != "":
@@ -159,3 +162,24 @@ func notTried(failed apply.Outcome) apply.Outcome {
 	}
 	return apply.Outcome{Status: apply.Unavailable, Reason: failed.Reason, Err: fmt.Errorf("not tried, since the device fails: %w", cause)}
 }
+
+// readError is why a read failed. It knows its reason, as apply.Reasoned asks.
+type readError struct {
+	reason string
+	err    error
+}
+
+func newReadError(backend string, err error) error {
+	_, reason, advice := classify(err)
+	if advice != "" {
+		err = fmt.Errorf("%s: %w", advice, err)
+	}
+	return &readError{reason: reason, err: fmt.Errorf("reading %s: %w", backend, err)}
+}
+
+func (e *readError) Error() string { return e.err.Error() }
+
+func (e *readError) Unwrap() error { return e.err }
+
+// Reason is one CamelCase word for a condition.
+func (e *readError) Reason() string { return e.reason }

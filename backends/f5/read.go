@@ -2,7 +2,6 @@ package f5
 
 import (
 	"context"
-	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,7 +26,7 @@ func (b *Backend) Read(ctx context.Context, scope apply.Scope) (*state.Set, erro
 	}
 	objects, err := read(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", b.opts.Name, err)
+		return nil, newReadError(b.opts.Name, err)
 	}
 	return state.NewSet(objects...), nil
 }

@@ -25,17 +25,23 @@ type session struct {
 }
 
 func newSession(host string, o *Options) *session {
-	transport := newTransport(o)
-	return &session{
+	s := &session{
 		opts: o, host: host,
-		transport: transport,
-		retrying:  newRetrying(transport),
-		closeIdle: transport.CloseIdleConnections,
+		transport: o.Transport,
+		closeIdle: func() {},
 		slots:     make(chan struct{}, o.MaxConcurrentCalls),
 		logins:    newLogins(),
 	}
+	if s.transport == nil {
+		pool := newTransport(o)
+		s.transport, s.closeIdle = pool, pool.CloseIdleConnections
+	}
+	s.retrying = newRetrying(s.transport)
+	return s
 }
 
+// acquire waits for a place among the calls in flight, for as long as the
+// caller has time: a call's own time-out begins afterwards.
 func (s *session) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -84,8 +90,6 @@ func (s *session) call(ctx context.Context, method, path string, body any) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CallTimeout, fmt.Errorf("no answer within %s: %w", s.opts.CallTimeout, context.DeadlineExceeded))
-	defer cancel()
 	req := &bigip.APIRequest{Method: method, URL: "mgmt/tm/" + path, Body: content, ContentType: "application/json"}
 	for again := true; ; again = false {
 		token, err := s.token(ctx)
@@ -141,8 +145,6 @@ func (s *session) close(ctx context.Context) error {
 	if token == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.opts.CallTimeout)
-	defer cancel()
 	req := &bigip.APIRequest{Method: http.MethodDelete, URL: tokensPath[1:] + token}
 	_, err := s.shell(ctx, token, req)
 	var answer *Error

@@ -39,8 +39,10 @@ func (t *tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer s.release()
 
+	ctx, cancel := context.WithTimeoutCause(t.ctx, s.opts.CallTimeout, errNoAnswer)
+	defer cancel()
 	start := s.opts.Clock()
-	resp, body, err := t.exchange(req, path)
+	resp, body, err := t.exchange(ctx, req, path)
 	status := 0
 	if resp != nil {
 		status = resp.StatusCode
@@ -59,18 +61,18 @@ func (t *tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // exchange sends the request and reads the whole answer.
-func (t *tripper) exchange(req *http.Request, path string) (*http.Response, []byte, error) {
+func (t *tripper) exchange(ctx context.Context, req *http.Request, path string) (*http.Response, []byte, error) {
 	var sent atomic.Bool
-	ctx := httptrace.WithClientTrace(t.ctx, &httptrace.ClientTrace{
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
 	})
 	next := t.session.transport
 	if req.Method == http.MethodGet {
 		next = t.session.retrying
 	}
-	resp, err := next.RoundTrip(req.WithContext(ctx))
+	resp, err := next.RoundTrip(req.WithContext(traced))
 	if err != nil {
-		return nil, nil, &callError{method: req.Method, path: path, sent: sent.Load(), err: t.cause(err)}
+		return nil, nil, &callError{method: req.Method, path: path, sent: sent.Load(), err: lostCause(ctx, err)}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -78,15 +80,16 @@ func (t *tripper) exchange(req *http.Request, path string) (*http.Response, []by
 		err = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
 	if err != nil {
-		return resp, nil, &callError{method: req.Method, path: path, sent: true, err: t.cause(fmt.Errorf("reading the answer: %w", err))}
+		return resp, nil, &callError{method: req.Method, path: path, sent: true, err: lostCause(ctx, fmt.Errorf("reading the answer: %w", err))}
 	}
 	return resp, body, nil
 }
 
-// cause puts why the context ended in the place of what it looks like on the
-// socket, and leaves our own port out of the text, which is another each time.
-func (t *tripper) cause(err error) error {
-	if cause := context.Cause(t.ctx); cause != nil {
+// lostCause puts why the context ended in the place of what it looks like on
+// the socket, and leaves our own port out of the text, which is another each
+// time.
+func lostCause(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	var op *net.OpError

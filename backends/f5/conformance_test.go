@@ -1,0 +1,124 @@
+package f5_test
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"landbridge.dev/backends/backendtest"
+	"landbridge.dev/backends/f5"
+	"landbridge.dev/sync/state"
+	"landbridge.dev/testenv/bigip"
+)
+
+// startDevice starts a simulated BIG-IP with a partition web.
+func startDevice(t testing.TB, o bigip.Options) *bigip.Device {
+	t.Helper()
+	o.Partitions = append(o.Partitions, "web")
+	d, err := bigip.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// optionsFor are those of a Backend that speaks to the device as its
+// administrator.
+func optionsFor(d *bigip.Device) f5.Options {
+	return f5.Options{
+		Name: "bigip/dc1", Hosts: []string{d.URL()}, Identity: identity(),
+		Credentials: func() (string, string, error) { return "admin", "admin", nil },
+		RootCAs: func() (*x509.CertPool, error) {
+			pool := x509.NewCertPool()
+			pool.AppendCertsFromPEM(d.CA())
+			return pool, nil
+		},
+	}
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for _, tmos := range []string{"14.1.2.1", "17.1.0"} {
+		t.Run(tmos, func(t *testing.T) {
+			t.Parallel()
+			backendtest.Run(t, func(t *testing.T) backendtest.Fixture {
+				d := startDevice(t, bigip.Options{TMOS: tmos})
+				return backendtest.Fixture{
+					Backend:      open(t, optionsFor(d)),
+					Identity:     identity(),
+					Kinds:        []state.Kind{state.KindNode, state.KindMonitor, state.KindPool, state.KindVirtualServer},
+					Partition:    "web",
+					PlaceForeign: func(t *testing.T, o state.Object) { placeForeign(t, d, o) },
+					Raw:          func(t *testing.T, id state.ID) string { return raw(t, d, id) },
+				}
+			})
+		})
+	}
+}
+
+// mustDo makes a call as the network team would.
+func mustDo(t testing.TB, d *bigip.Device, method, path string, body any) map[string]any {
+	t.Helper()
+	status, answer := d.Do(method, path, body)
+	if status != http.StatusOK {
+		t.Fatalf("%s %s: %d %v", method, path, status, answer)
+	}
+	return answer
+}
+
+func placeForeign(t *testing.T, d *bigip.Device, o state.Object) {
+	t.Helper()
+	switch o := o.(type) {
+	case *state.Node:
+		mustDo(t, d, "POST", "/mgmt/tm/ltm/node", map[string]any{"name": o.Path, "address": o.Address.String(), "description": "by hand"})
+	case *state.Monitor:
+		mustDo(t, d, "POST", "/mgmt/tm/ltm/monitor/"+o.Type, map[string]any{
+			"name": o.Path, "interval": o.Interval, "timeout": o.Timeout, "send": o.Send, "recv": o.Receive,
+		})
+	case *state.Pool:
+		mustDo(t, d, "POST", "/mgmt/tm/ltm/pool", map[string]any{
+			"name": o.Path, "loadBalancingMode": o.Mode, "monitor": strings.Join(o.Monitors, " and "),
+			"reselectTries": o.ReselectTries, "slowRampTime": o.SlowRamp,
+		})
+	case *state.VirtualServer:
+		mustDo(t, d, "POST", "/mgmt/tm/ltm/virtual", map[string]any{
+			"name": o.Path, "destination": "/web/" + o.Destination.String(), "ipProtocol": string(o.Protocol),
+			"sourceAddressTranslation": map[string]any{"type": o.SNAT}, "description": "by hand",
+			"profiles": []map[string]any{{"name": "/Common/tcp", "context": "all"}},
+		})
+	default:
+		t.Fatalf("a BIG-IP holds no %s", o.ID().Kind)
+	}
+}
+
+// raw is an object in JSON, a node found by its address.
+func raw(t *testing.T, d *bigip.Device, id state.ID) string {
+	t.Helper()
+	var found map[string]any
+	switch id.Kind {
+	case state.KindNode:
+		for _, path := range d.Objects("ltm/node", "") {
+			if n, ok := d.Object("ltm/node", path); ok && n["address"] == id.Name {
+				found = n
+			}
+		}
+	case state.KindMonitor:
+		found, _ = d.Object("ltm/monitor/http", id.Name)
+	case state.KindPool:
+		found, _ = d.Object("ltm/pool", id.Name)
+	case state.KindVirtualServer:
+		found, _ = d.Object("ltm/virtual", id.Name)
+	}
+	data, err := json.MarshalIndent(found, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
