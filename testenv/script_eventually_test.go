@@ -1,0 +1,78 @@
+package testenv_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"time"
+
+	"landbridge.dev/testenv/world"
+)
+
+const (
+	// patience is how long eventually waits unless told.
+	patience = 20 * time.Second
+	// between is the pause between two tries.
+	between = 50 * time.Millisecond
+)
+
+// expectation is what eventually waits for.
+type expectation struct {
+	pattern *regexp.Regexp // nil: the command fails
+	not     bool
+}
+
+func (e expectation) met(out world.Output, err error) bool {
+	if e.pattern == nil {
+		return err != nil
+	}
+	return err == nil && e.pattern.MatchString(out.Stdout) != e.not
+}
+
+// eventually repeats a command until it does what is expected of it.
+func eventually(s *script, ctx context.Context, args []string) (world.Output, error) {
+	limit, expected, cmd, err := parseEventually(args)
+	if err != nil {
+		return world.Output{}, err
+	}
+	run, ok := language()[cmd[0]]
+	if !ok {
+		return world.Output{}, usage(cmd)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(between)
+	defer tick.Stop()
+	for {
+		out, err := run(s, ctx, cmd[1:])
+		if ctx.Err() == nil && expected.met(out, err) {
+			return out, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return out, fmt.Errorf("not within %s; the last try: %v", limit, err)
+		}
+	}
+}
+
+func parseEventually(args []string) (limit time.Duration, e expectation, cmd []string, err error) {
+	limit = patience
+	if len(args) > 2 && args[0] == "-for" {
+		if limit, err = time.ParseDuration(args[1]); err != nil {
+			return 0, e, nil, err
+		}
+		args = args[2:]
+	}
+	if len(args) > 1 && args[0] == "-fails" {
+		return limit, e, args[1:], nil
+	}
+	if len(args) > 1 && args[0] == "-not" {
+		e.not, args = true, args[1:]
+	}
+	if len(args) < 2 {
+		return 0, e, nil, usage(args)
+	}
+	e.pattern, err = regexp.Compile("(?m)" + args[0])
+	return limit, e, args[1:], err
+}

@@ -1,0 +1,74 @@
+package testenv_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"landbridge.dev/testenv/world"
+)
+
+func kubectl(s *script, ctx context.Context, args []string) (world.Output, error) {
+	return s.world.Kubectl(ctx, args...)
+}
+
+// podManifest is a pod of the scripts: its name, and the label.
+const podManifest = `apiVersion: v1
+kind: Pod
+metadata: {name: %s, namespace: shop, labels: {app: %s}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: web
+      image: web
+      ports:
+        - {name: http, containerPort: 8080}
+        - {name: admin, containerPort: 8081}
+        - {name: dns, containerPort: 5353, protocol: UDP}
+---
+`
+
+func pods(s *script, ctx context.Context, names []string) (world.Output, error) {
+	var manifest strings.Builder
+	for _, name := range names {
+		app, _, _ := strings.Cut(name, "-")
+		fmt.Fprintf(&manifest, podManifest, name, app)
+	}
+	if err := s.world.Kube.Apply(ctx, []byte(manifest.String())); err != nil {
+		return world.Output{}, err
+	}
+	args := []string{"wait", "--namespace=shop", "--for=condition=Ready", "--timeout=30s", "pod"}
+	return s.world.Kubectl(ctx, append(args, names...)...)
+}
+
+func node(s *script, ctx context.Context, args []string) (world.Output, error) {
+	if len(args) != 2 {
+		return world.Output{}, usage(args)
+	}
+	nodes, name := s.world.Kube.Nodes(), args[1]
+	switch args[0] {
+	case "ready":
+		return world.Output{}, nodes.SetReady(ctx, name, true)
+	case "unready":
+		return world.Output{}, nodes.SetReady(ctx, name, false)
+	case "kill":
+		return world.Output{}, nodes.Kill(name)
+	case "revive":
+		return world.Output{}, nodes.Revive(ctx, name)
+	}
+	return world.Output{}, usage(args)
+}
+
+func apiserver(s *script, ctx context.Context, args []string) (world.Output, error) {
+	switch strings.Join(args, " ") {
+	case "down":
+		return world.Output{}, s.world.Kube.StopAPIServer()
+	case "up":
+		return world.Output{}, s.world.Kube.StartAPIServer(ctx)
+	case "pause":
+		return world.Output{}, s.world.Kube.PauseAPIServer()
+	case "resume":
+		return world.Output{}, s.world.Kube.ResumeAPIServer()
+	}
+	return world.Output{}, usage(args)
+}

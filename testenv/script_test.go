@@ -1,0 +1,197 @@
+// Package testenv_test runs the scripts of testdata/script: one feature of
+// landbridge each, on a world of its own (package world) with a real control
+// plane, a simulated BIG-IP that carries traffic, and the landbridge binary.
+//
+// A script is of package testscript's language, with the commands below. All
+// that is started ends with the script. $WORK/landbridge.yaml is made unless
+// the script brings one. In the script's files and commands $NAME stands for
+//
+//	$BIGIP            the device's URL                $WORK   the script's folder
+//	$VIP $VIP2 $VIP3  addresses of the pool "public"  $VIPS   that pool, 16 addresses
+//	$VIP6 $VIP6_2     the same, IPv6                  $VIPS6  that pool, a /64
+//
+// in files $DIR is the script's folder. Namespace shop is there, and may use
+// partition web and that pool.
+//
+//	kubectl ARGS…                   the real one, with all rights
+//	pods NAME…                      make ready pods in shop, labelled app=NAME up to its first "-", that
+//	                                serve HTTP on 8080 (port http) and 8081 (admin), UDP on 5353 (dns)
+//	node ready|unready|kill|revive NAME
+//	apiserver down|up|pause|resume
+//	rights NAMESPACE NAME …         see below
+//
+//	landbridge start [NAME] [FLAG…] start a controller, wait until it leads and has read the device
+//	landbridge launch [NAME] [FLAG…]  only start it; NAME is "controller" unless written
+//	landbridge await leading|standby|end [NAME]
+//	landbridge stop|kill [NAME]     SIGTERM and exit code 0, or SIGKILL
+//	landbridge log|audit|metrics [NAME]  what it wrote; of that the changes outside, as "OP KIND NAME MEMBER"
+//	landbridge ARGS…                any other command, to its end, with --config where it has one
+//
+//	device members POOL             "web-1:8080 session=monitor-enabled state=up ratio=1", sorted
+//	device virtuals                 "/web/x 203.0.113.10:80 tcp enabled pool=/web/x", sorted
+//	device standing                 all virtual servers, pools, members, nodes, virtual addresses
+//	device foreign                  all of them without an owner tag, as JSON
+//	device snapshot KIND PATH       one object as JSON
+//	device do METHOD PATH [FILE]    a call by somebody else; PATH is below /mgmt/tm
+//	device mark                     begin to count writes
+//	device writes N                 wait for N writes since the mark, and that there is none more
+//	device quiet DURATION           no write comes for so long
+//	device down|up|silent           its management address: refuses, serves, does not answer
+//
+//	client get [-n N] URL           N requests, by pod: "web-1 10"; "failed: refused 2"
+//	client udp [-n N] ADDRESS       the same with datagrams
+//	client connect NAME URL         open a connection and keep it; prints the pod
+//	client ask NAME                 ask again over that connection
+//	client load URL                 ask every 5 ms in the background
+//	client unload                   stop that; a single failed request fails the script
+//
+//	eventually [-for DURATION] PATTERN COMMAND…  repeat until the output matches (20s)
+//	eventually -not PATTERN COMMAND…             … until it does not match
+//	eventually -fails COMMAND…                   … until the command fails
+package testenv_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"landbridge.dev/testenv/netns"
+	"landbridge.dev/testenv/world"
+)
+
+func TestMain(m *testing.M) {
+	netns.Main(m, netns.Options{Prepare: func(ctx context.Context) error {
+		return world.Prepare(ctx, os.Stderr)
+	}})
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                filepath.Join("testdata", "script"),
+		Setup:              func(env *testscript.Env) error { return setUp(t.Context(), env) },
+		Cmds:               commands(),
+		RequireUniqueNames: true,
+	})
+}
+
+// commandTimeout bounds what a command of a script waits for, unless it says
+// for how long itself.
+const commandTimeout = 30 * time.Second
+
+// script is the state of one running script.
+type script struct {
+	ctx   context.Context
+	world *world.World
+	mark  int // writes before those that count
+	conns map[string]*world.Conn
+	load  *world.Load
+}
+
+// scriptKey is what a script's state is kept under.
+type scriptKey struct{}
+
+func setUp(ctx context.Context, env *testscript.Env) error {
+	w, err := world.Start(ctx, world.Options{Dir: env.WorkDir})
+	if err != nil {
+		return err
+	}
+	s := &script{ctx: ctx, world: w, conns: map[string]*world.Conn{}}
+	env.Defer(func() {
+		if s.load != nil {
+			s.load.Stop()
+		}
+		if err := w.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping a world:", err)
+		}
+	})
+	for name, value := range w.Vars() {
+		if name != "DIR" {
+			env.Setenv(name, value)
+		}
+	}
+	env.Values[scriptKey{}] = s
+	if err := expandFiles(w, env.WorkDir); err != nil {
+		return err
+	}
+	return w.Kube.Apply(ctx, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"))
+}
+
+// expandFiles replaces the world's variables in the script's YAML and JSON.
+func expandFiles(w *world.World, dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		if ext := filepath.Ext(name); ext != ".yaml" && ext != ".json" && ext != ".txt" {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, []byte(w.Expand(string(text))), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// command is a command of the scripts' language. An error is a failure that
+// "!" can ask for.
+type command func(s *script, ctx context.Context, args []string) (world.Output, error)
+
+// language are all commands but eventually, which repeats them.
+func language() map[string]command {
+	return map[string]command{
+		"kubectl":    kubectl,
+		"pods":       pods,
+		"node":       node,
+		"apiserver":  apiserver,
+		"landbridge": landbridge,
+		"device":     device,
+		"client":     client,
+	}
+}
+
+// commands are the language in the form that testscript takes.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	all := language()
+	all["eventually"] = eventually
+	cmds := map[string]func(*testscript.TestScript, bool, []string){}
+	for name, run := range all {
+		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			s := ts.Value(scriptKey{}).(*script)
+			ctx, cancel := context.WithTimeout(s.ctx, commandTimeout)
+			defer cancel()
+			out, err := run(s, ctx, args)
+			fmt.Fprint(ts.Stdout(), out.Stdout)
+			fmt.Fprint(ts.Stderr(), out.Stderr)
+			switch {
+			case err != nil && !neg:
+				ts.Fatalf("%s: %v\n%s%s", name, err, out.Stdout, out.Stderr)
+			case err == nil && neg:
+				ts.Fatalf("%s succeeded\n%s", name, out.Stdout)
+			}
+		}
+	}
+	return cmds
+}
+
+// usage is the error of a command that was not understood.
+func usage(args []string) error { return fmt.Errorf("unknown command: %q", strings.Join(args, " ")) }
+
+// lines is an output of lines.
+func lines(l []string) world.Output {
+	if len(l) == 0 {
+		return world.Output{}
+	}
+	return world.Output{Stdout: strings.Join(l, "\n") + "\n"}
+}
