@@ -23,6 +23,7 @@ import (
 	"slices"
 	"time"
 
+	"landbridge.dev/testenv/bigip/fault"
 	"landbridge.dev/testenv/bigip/mcp"
 	"landbridge.dev/testenv/bigip/rest"
 	"landbridge.dev/testenv/bigip/tmm"
@@ -44,8 +45,12 @@ type Options struct {
 	AccessLog          io.Writer     // a line for each call; default none
 	Log                io.Writer     // what the device does by itself: monitors, listeners; default none
 	Clock              func() time.Time
+	MaxClients         int           // concurrent connections served; default all; devices have 10
 	MaxTokens          int           // of one user; default 100; admin is exempt
 	TransactionTimeout time.Duration // idle; default 120 s
+	Faults             []fault.Rule  // in force from the start
+
+	standby bool // starts as the standby unit of a pair
 }
 
 // Device is one running simulated BIG-IP. It is safe for concurrent use.
@@ -54,6 +59,8 @@ type Device struct {
 	store   *mcp.Store
 	rest    *rest.Server
 	engine  *tmm.Engine // nil without a data plane
+	unit    *unit
+	faults  fault.Rules
 	calls   *callLog
 	server  *http.Server // nil for a device without sockets
 	serving chan struct{}
@@ -88,6 +95,15 @@ func New(o Options) (*Device, error) {
 			return nil, fmt.Errorf("simulated BIG-IP: partition %s: %w", p, err)
 		}
 	}
+	for _, r := range o.Faults {
+		if _, err := d.faults.Add(r); err != nil {
+			return nil, fmt.Errorf("simulated BIG-IP: %w", err)
+		}
+	}
+	d.unit = newUnit(d)
+	if err := d.unit.Save(); err != nil {
+		return nil, fmt.Errorf("simulated BIG-IP: %w", err)
+	}
 	var stats rest.Stats
 	if o.DataPlane {
 		d.engine = tmm.New(tmm.Options{Store: d.store, Logf: d.logf, TMMs: o.TMMs})
@@ -95,8 +111,11 @@ func New(o Options) (*Device, error) {
 	} else {
 		d.store.Watch(d.assumeUp)
 	}
+	if o.standby {
+		d.unit.set("standby")
+	}
 	d.rest = rest.New(rest.Options{
-		Store: d.store, Stats: stats, Latency: o.Latency, CommitLatency: o.CommitLatency, MaxTokens: o.MaxTokens,
+		Store: d.store, Stats: stats, Unit: d.unit, Intercept: d.intercept, Latency: o.Latency, CommitLatency: o.CommitLatency, MaxTokens: o.MaxTokens,
 		TransactionTimeout: o.TransactionTimeout, Clock: o.Clock, Recorder: d.calls.add,
 	})
 	return d, nil
@@ -173,7 +192,7 @@ func (d *Device) listen(ctx context.Context) error {
 	d.serving = make(chan struct{})
 	go func() {
 		defer close(d.serving)
-		if err := d.server.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		if err := d.server.ServeTLS(limited(l, d.o.MaxClients), "", ""); !errors.Is(err, http.ErrServerClosed) {
 			d.logf("serving: %v", err)
 		}
 	}()

@@ -106,7 +106,8 @@ func (l *callLog) wait(ctx context.Context, done func(*callLog) bool) error {
 // Do makes one REST call as the administrator, in-process: path begins with
 // "/mgmt/", body is anything that json.Marshal takes, or nil. It is for
 // preparing and inspecting objects in tests; it is in Requests and Writes like
-// any other call. The answer is nil when it was no JSON object.
+// any other call. The answer is nil when it was no JSON object; status is 0 when
+// a fault cut the call.
 func (d *Device) Do(method, path string, body any) (status int, answer map[string]any) {
 	var in io.Reader = http.NoBody
 	if body != nil {
@@ -119,13 +120,29 @@ func (d *Device) Do(method, path string, body any) (status int, answer map[strin
 	r := httptest.NewRequest(method, path, in)
 	r.SetBasicAuth(d.o.Username, d.o.Password)
 	w := httptest.NewRecorder()
-	d.rest.ServeHTTP(w, r)
+	if !d.answered(w, r) {
+		return 0, nil
+	}
 	v, err := mcp.DecodeJSON(w.Body.Bytes())
 	if err != nil {
 		return w.Code, nil
 	}
 	answer, _ = v.(map[string]any)
 	return w.Code, answer
+}
+
+// answered serves a call in-process; false when a fault cut it.
+func (d *Device) answered(w http.ResponseWriter, r *http.Request) (ok bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			if v != http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+				panic(v)
+			}
+			ok = false
+		}
+	}()
+	d.rest.ServeHTTP(w, r)
+	return true
 }
 
 // Object returns an object as a GET shows it: ("ltm/pool", "/web/p"),

@@ -109,8 +109,12 @@ func (s *Store) derived(st stock) {
 
 // base enters one object of the base configuration; a nil property is absent.
 func (s *Store) base(kind, path string, props map[string]any) {
+	s.baseItem(kind, "", path, props)
+}
+
+func (s *Store) baseItem(kind, parent, path string, props map[string]any) {
 	k := s.mustKind(kind)
-	o := &Object{Kind: k, Path: path, Stock: true, Generation: 1, Props: make(map[string]any)}
+	o := &Object{Kind: k, Parent: parent, Path: path, Stock: true, Generation: 1, Props: make(map[string]any)}
 	if k.Base {
 		o.Generation = 0
 	}

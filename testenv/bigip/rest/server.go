@@ -46,7 +46,7 @@ type Request struct {
 	Path   string // with its query, as sent
 	Body   string
 	User   string // "" where authentication failed
-	Status int    // of the answer
+	Status int    // of the answer; 0 where there was none (a call that was cut)
 	Took   time.Duration
 	// Transaction is the id of the transaction that the call was queued in,
 	// or 0.
@@ -116,7 +116,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{Request: r, path: r.URL.EscapedPath(), body: body, client: clientOf(r)}
-	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	rec := &recorder{ResponseWriter: w}
 	if s.o.Recorder != nil {
 		defer func() {
 			s.o.Recorder(Request{
@@ -128,7 +128,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.inner.ServeHTTP(rec, r.WithContext(withCall(r.Context(), c)))
 }
 
-// recorder remembers the status of an answer.
+// recorder remembers the status of an answer: 0 until there is one.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -137,6 +137,13 @@ type recorder struct {
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
 }
 
 // Unwrap gives http.ResponseController the connection.

@@ -60,6 +60,10 @@ func (s *Server) stats(p place, q query) (any, error) {
 	d.add("selfLink", s.link(uri+"/stats", q))
 	entries := doc{}
 	for _, o := range objects {
+		if o.Kind.Path == "cm/traffic-group" {
+			s.groupRows(&entries, o)
+			continue
+		}
 		rows, ok := s.rows(o)
 		if !ok {
 			continue
@@ -71,6 +75,28 @@ func (s *Server) stats(p place, q query) (any, error) {
 	}
 	d.add("entries", entries)
 	return d, nil
+}
+
+// groupRows are the statistics of a traffic group: a row for each unit.
+func (s *Server) groupRows(entries *doc, o *mcp.Object) {
+	if o.Str("isFloating") != "true" {
+		return
+	}
+	for _, u := range s.o.Unit.Devices() {
+		self := "https://localhost/mgmt/tm/" + o.URI() + ":" + mcp.URLName(u.Path) + "/stats"
+		next := "false"
+		if u.Failover == "standby" {
+			next = "true"
+		}
+		reason := "-"
+		if u.Failover == "active" {
+			reason = "Peer was not active"
+		}
+		entries.add(self, doc{{"nestedStats", doc{{"entries", doc{
+			{"activeReason", text(reason)}, {"deviceName", text(u.Path)}, {"failoverState", text(u.Failover)},
+			{"nextActive", text(next)}, {"trafficGroup", text(o.Path)},
+		}}}}})
+	}
 }
 
 // rows are the statistics of one object; false for kinds that have none here.

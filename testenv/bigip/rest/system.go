@@ -85,15 +85,14 @@ func details(name string, lines []string) field {
 
 func failoverEntries(st UnitStatus) doc {
 	color := "green"
-	line := "active for /Common/traffic-group-1"
 	if st.Failover != "active" {
-		color, line = "gray", st.Failover+" for /Common/traffic-group-1"
+		color = "gray"
 	}
 	return doc{
 		{"color", text(color)},
-		details("failoverStatus", []string{line}),
+		details("failoverStatus", []string{st.Failover + " for /Common/traffic-group-1"}),
 		{"status", text(strings.ToUpper(strings.ReplaceAll(st.Failover, "-", " ")))},
-		{"summary", text(fmt.Sprintf("%d/%d active", st.Active, st.Total))},
+		{"summary", text("1/1 " + st.Failover)},
 	}
 }
 

@@ -13,6 +13,9 @@ type Unit interface {
 	Writable() error
 	// Status says how the unit stands.
 	Status() UnitStatus
+	// Devices are the units of the group and their failover state, this one
+	// first.
+	Devices() []UnitDevice
 	// DeviceProps are live properties of a cm/device or cm/trust-domain.
 	DeviceProps(o *mcp.Object) map[string]any
 	// Save writes the running configuration to disk.
@@ -25,14 +28,19 @@ type Unit interface {
 
 // UnitStatus is what failover-status and sync-status show.
 type UnitStatus struct {
-	Failover      string // active, standby, offline, forced-offline
-	Since         time.Time
-	Active, Total int // units of the group
-	SyncMode      string
-	SyncStatus    string
-	SyncColor     string
-	SyncSummary   string
-	SyncDetails   []string
+	Failover    string // active, standby, offline, forced-offline
+	Since       time.Time
+	SyncMode    string
+	SyncStatus  string
+	SyncColor   string
+	SyncSummary string
+	SyncDetails []string
+}
+
+// UnitDevice is one unit of the group.
+type UnitDevice struct {
+	Path     string // of its cm/device
+	Failover string
 }
 
 // standalone is a unit without peers.
@@ -42,10 +50,14 @@ func (standalone) Writable() error { return nil }
 
 func (standalone) Status() UnitStatus {
 	return UnitStatus{
-		Failover: "active", Active: 1, Total: 1,
+		Failover: "active",
 		SyncMode: "standalone", SyncStatus: "Standalone", SyncColor: "green", SyncSummary: " ",
 		SyncDetails: []string{"Optional action: Add a device to the trust domain"},
 	}
+}
+
+func (u standalone) Devices() []UnitDevice {
+	return []UnitDevice{{Path: "/Common/" + u.store.Hostname(), Failover: "active"}}
 }
 
 func (standalone) DeviceProps(*mcp.Object) map[string]any { return nil }
