@@ -108,7 +108,10 @@ func parseDeadline(s string) (Deadline, bool) {
 	if err != nil || t.Unix() <= 0 {
 		return 0, false
 	}
-	return DeadlineAt(t), true
+	d := DeadlineAt(t)
+	// Year 10000, which an offset or a fraction can lead to, could not be
+	// read back (RFC 3339 section 1).
+	return d, d.Time().Year() <= 9999
 }
 
 // MemberNote writes a member's description: the owner tag, and where it
