@@ -12,8 +12,8 @@ import (
 type Set struct {
 	objects   map[ID]Object
 	owned     map[Ref]map[ID]struct{}
-	frontends map[Frontend]ID
-	members   map[Address]int // members at an address, over all pools
+	frontends map[Frontend][]ID // sorted; mostly one
+	members   map[Address]int   // members at an address, over all pools
 }
 
 // NewSet holds the given objects; of two with one ID the later.
@@ -21,7 +21,7 @@ func NewSet(objects ...Object) *Set {
 	s := &Set{
 		objects:   map[ID]Object{},
 		owned:     map[Ref]map[ID]struct{}{},
-		frontends: map[Frontend]ID{},
+		frontends: map[Frontend][]ID{},
 		members:   map[Address]int{},
 	}
 	for _, o := range objects {
@@ -68,11 +68,7 @@ func (s *Set) index(o Object, by int) {
 	s.indexOwner(o.OwnedBy().Service, id, by)
 	switch o := o.(type) {
 	case *VirtualServer:
-		if by > 0 {
-			s.frontends[o.Frontend()] = id
-		} else if s.frontends[o.Frontend()] == id {
-			delete(s.frontends, o.Frontend())
-		}
+		s.indexFrontend(o.Frontend(), id, by)
 	case *Pool:
 		for _, m := range o.Members {
 			s.members[m.Endpoint.Address] += by
@@ -83,6 +79,19 @@ func (s *Set) index(o Object, by int) {
 				s.indexOwner(m.Owner.Service, id, by)
 			}
 		}
+	}
+}
+
+func (s *Set) indexFrontend(f Frontend, id ID, by int) {
+	ids := s.frontends[f]
+	i, found := slices.BinarySearchFunc(ids, id, ID.Compare)
+	switch {
+	case by > 0 && !found:
+		s.frontends[f] = slices.Insert(ids, i, id)
+	case by < 0 && found && len(ids) == 1:
+		delete(s.frontends, f)
+	case by < 0 && found:
+		s.frontends[f] = slices.Delete(ids, i, i+1)
 	}
 }
 
@@ -132,13 +141,15 @@ func (s *Set) Node(backend string, a Address) (*Node, bool) {
 	return n, ok
 }
 
-// Listener finds the virtual server that listens on a frontend.
+// Listener finds the virtual server that listens on a frontend. A device may
+// hold several there, apart by source address or VLAN: then it is the first by
+// its ID.
 func (s *Set) Listener(f Frontend) (*VirtualServer, bool) {
-	id, ok := s.frontends[f]
-	if !ok {
+	ids := s.frontends[f]
+	if len(ids) == 0 {
 		return nil, false
 	}
-	v, ok := s.objects[id].(*VirtualServer)
+	v, ok := s.objects[ids[0]].(*VirtualServer)
 	return v, ok
 }
 
