@@ -57,17 +57,21 @@ func await(t *testing.T, want string, state func(context.Context) string) {
 	defer cancel()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	for {
-		got := state(ctx)
-		if got == want {
+	got := "not known"
+	for ctx.Err() == nil {
+		now := state(ctx)
+		if now == want {
 			return
+		}
+		if ctx.Err() == nil { // else it is but the time-out's
+			got = now
 		}
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			t.Fatalf("state = %q, want %q", got, want)
 		}
 	}
+	t.Fatalf("state = %q, want %q", got, want)
 }
 
 // endpointStates lists the endpoints of a Service, IPv4, as "node conditions",

@@ -17,6 +17,7 @@ import (
 // besides, one worker at a time deals with one pod.
 type instance struct {
 	uid     types.UID
+	owner   types.UID // its controller's: a ReplicaSet's, say
 	node    *node
 	addrs   []netip.Addr // empty until it runs
 	started metav1.Time
@@ -24,6 +25,14 @@ type instance struct {
 	healthy *atomic.Bool // what /healthz says
 	server  *server      // nil while its node is dead, and at its end
 	failure error        // why it does not serve
+}
+
+func newInstance(p *corev1.Pod, n *node) *instance {
+	i := &instance{uid: p.UID, node: n, healthy: new(atomic.Bool)}
+	if owner := metav1.GetControllerOfNoCopy(p); owner != nil {
+		i.owner = owner.UID
+	}
+	return i
 }
 
 func (i *instance) close() {
@@ -62,8 +71,11 @@ func (f *Fleet) syncPod(ctx context.Context, name cache.ObjectName) error {
 	} else if wait > 0 {
 		f.changed.AddAfter(name, wait)
 	}
-	f.run(p, i)
-	return f.report(ctx, p, i)
+	failure := f.run(p, i)
+	if err := f.report(ctx, p, i); err != nil {
+		return err
+	}
+	return failure // tried again
 }
 
 // instance is that of a pod that is bound to a node of ours, made if need be.
@@ -76,7 +88,7 @@ func (f *Fleet) instance(p *corev1.Pod) *instance {
 	}
 	for _, n := range f.nodes {
 		if n.name == p.Spec.NodeName {
-			i := &instance{uid: p.UID, node: n, healthy: new(atomic.Bool)}
+			i := newInstance(p, n)
 			f.instances[name] = i
 			return i
 		}
@@ -127,35 +139,31 @@ func (f *Fleet) finish(ctx context.Context, p *corev1.Pod, i *instance) error {
 		s.close()
 	}
 	now := int64(0)
-	err := f.client.CoreV1().Pods(p.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{
+	return f.client.CoreV1().Pods(p.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: &now,
 		Preconditions:      &metav1.Preconditions{UID: &p.UID},
 	})
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil // gone, or another pod by now
-	}
-	return err
 }
 
-// run makes the pod serve, if it does not. Why it cannot is kept for report.
-func (f *Fleet) run(p *corev1.Pod, i *instance) {
+// run makes the pod serve, if it does not. Why it cannot is also kept for
+// report.
+func (f *Fleet) run(p *corev1.Pod, i *instance) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	i.healthy.Store(containersReady(p))
 	if i.server != nil || i.node.power.Err() != nil {
-		return
+		return nil
 	}
 	if len(i.addrs) == 0 {
 		i.started = metav1.Now()
 		if p.Spec.HostNetwork {
 			i.addrs = []netip.Addr{i.node.v4, i.node.v6}
 		} else if i.addrs, i.failure = i.node.allocate(); i.failure != nil {
-			return
+			return i.failure
 		}
 	}
-	// An address may be in use outside of the cluster; then the next
-	// change of the pod tries again.
 	i.server, i.failure = serve(p.Name, i.addrs, p.Spec.Containers, i.healthy)
+	return i.failure
 }
 
 // dead reports whether the node is without power.

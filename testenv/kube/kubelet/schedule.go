@@ -1,18 +1,18 @@
 package kubelet
 
 import (
+	"cmp"
 	"context"
-	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 )
 
-// schedule binds a pod to the ready node that has the fewest, in the order of
-// the nodes. Where there is none the pod waits until one becomes ready. Of
-// constraints only a nodeSelector on the host name is looked at.
+// schedule binds a pod to the ready node that has the fewest pods of the same
+// controller, then the fewest at all, in the order of the nodes. Where there is
+// none the pod waits until one becomes ready. Of constraints only a
+// nodeSelector on the host name is looked at.
 func (f *Fleet) schedule(ctx context.Context, p *corev1.Pod) error {
 	if p.DeletionTimestamp != nil {
 		return nil
@@ -21,14 +21,12 @@ func (f *Fleet) schedule(ctx context.Context, p *corev1.Pod) error {
 	if i == nil {
 		return nil
 	}
-	err := f.client.CoreV1().Pods(p.Namespace).Bind(ctx, &corev1.Binding{
+	// A refusal because it is bound already, or gone, is looked at again as
+	// every error is; by then the informer has said so.
+	return f.client.CoreV1().Pods(p.Namespace).Bind(ctx, &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Name: p.Name, UID: p.UID},
 		Target:     corev1.ObjectReference{Kind: "Node", Name: i.node.name},
 	}, metav1.CreateOptions{})
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // bound already, or gone: the informer will say
-	}
-	return err
 }
 
 // place chooses a node and keeps the choice, so that what is bound at the same
@@ -40,24 +38,27 @@ func (f *Fleet) place(p *corev1.Pod) *instance {
 	if i := f.instances[name]; i != nil {
 		return i
 	}
-	pods := map[*node]int{}
+	placed := newInstance(p, nil)
+	siblings, pods := map[*node]int{}, map[*node]int{}
 	for _, i := range f.instances {
 		pods[i.node]++
+		if i.owner != "" && i.owner == placed.owner {
+			siblings[i.node]++
+		}
 	}
 	host, pinned := p.Spec.NodeSelector[corev1.LabelHostname]
-	var best *node
 	for _, n := range f.nodes {
 		if !n.ready || n.power.Err() != nil || pinned && n.name != host {
 			continue
 		}
-		if best == nil || pods[n] < pods[best] {
-			best = n
+		best := placed.node
+		if best == nil || cmp.Or(cmp.Compare(siblings[n], siblings[best]), cmp.Compare(pods[n], pods[best])) < 0 {
+			placed.node = n
 		}
 	}
-	if best == nil {
+	if placed.node == nil {
 		return nil
 	}
-	i := &instance{uid: p.UID, node: best, healthy: new(atomic.Bool)}
-	f.instances[name] = i
-	return i
+	f.instances[name] = placed
+	return placed
 }
