@@ -3,6 +3,7 @@ package f5
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 )
@@ -41,8 +42,10 @@ type collection[T any] struct {
 // object that goes moves all after it one place to the front, and the one at
 // the border would be missed. So each page must begin with an object that was
 // seen already; if it does not, the window has slipped, and the next one is
-// opened further in front. In the end as many objects as the device counts
-// must have been seen; if not, its order is not stable and all is read anew.
+// opened further in front. In the end as many objects must have been seen as
+// the device counted when it counted least (what came into a part that was
+// read already may be missing, as if it had come after the read); if not, its
+// order is not stable and all is read anew.
 type pages[T any] struct {
 	session *session
 	path    string // the collection's, with its query but for $top and $skip
@@ -66,7 +69,7 @@ func (p *pages[T]) read(ctx context.Context) error {
 // once goes through the pages one time.
 func (p *pages[T]) once(ctx context.Context) (complete bool, err error) {
 	seen := map[string]struct{}{}
-	skip, back := 0, 0
+	skip, back, least := 0, 0, math.MaxInt
 	for {
 		page, err := p.page(ctx, skip)
 		if err != nil {
@@ -80,12 +83,13 @@ func (p *pages[T]) once(ctx context.Context) (complete bool, err error) {
 			continue
 		}
 		before := len(seen)
+		least = min(least, page.TotalItems)
 		for i := range page.Items {
 			seen[p.key(&page.Items[i])] = struct{}{}
 			p.each(&page.Items[i])
 		}
 		if page.NextLink == "" && skip+len(page.Items) >= page.TotalItems {
-			return len(seen) >= page.TotalItems, nil
+			return len(seen) >= least, nil
 		}
 		if len(seen) > before {
 			back = 0
