@@ -19,9 +19,6 @@ import (
 	"landbridge.dev/sync/reconcile"
 )
 
-// errLeaseLost ends a process that was the leader: it starts anew as standby.
-var errLeaseLost = errors.New("the lease is lost, another may be the leader now; starting anew")
-
 // leaseFlags say how replicas agree on the one that makes changes.
 type leaseFlags struct {
 	namespace, name        string
@@ -37,7 +34,9 @@ func (l *leaseFlags) register(f *pflag.FlagSet) {
 }
 
 // lead works for the lease until ctx ends, lets the reconciler act while it is
-// held, and gives it up at the end.
+// held, and gives it up at the end. A lease that is lost, because another took
+// it or the API server was away, stops changes and not the process: it stands
+// by, warm, and works for the lease again.
 func (l *leaseFlags) lead(ctx context.Context, client kubernetes.Interface, r *reconcile.Reconciler, log *zap.Logger) error {
 	namespace, err := l.leaseNamespace()
 	if err != nil {
@@ -48,35 +47,42 @@ func (l *leaseFlags) lead(ctx context.Context, client kubernetes.Interface, r *r
 		return fmt.Errorf("lease: %w", err)
 	}
 	identity := host + "_" + uuid.NewString()
-	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: l.name},
-			Client:     client.CoordinationV1(),
-			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
-		},
-		LeaseDuration: l.duration, RenewDeadline: l.renew, RetryPeriod: l.retry,
-		ReleaseOnCancel: true,
-		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(ctx context.Context) {
-				log.Info("leading", zap.String("identity", identity))
-				r.Lead(ctx)
+	for ctx.Err() == nil {
+		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+			Lock: &resourcelock.LeaseLock{
+				LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: l.name},
+				Client:     client.CoordinationV1(),
+				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 			},
-			OnStoppedLeading: r.Follow,
-			OnNewLeader: func(who string) {
-				if who != identity {
-					log.Info("standing by", zap.String("leader", who))
-				}
-			},
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("lease flags: %w", err)
-	}
-	elector.Run(ctx)
-	if ctx.Err() == nil {
-		return errLeaseLost
+			LeaseDuration: l.duration, RenewDeadline: l.renew, RetryPeriod: l.retry,
+			ReleaseOnCancel: true,
+			Callbacks:       callbacks(identity, r, log),
+		})
+		if err != nil {
+			return fmt.Errorf("lease flags: %w", err)
+		}
+		elector.Run(ctx)
 	}
 	return nil
+}
+
+// callbacks tell the reconciler what becomes of the lease.
+func callbacks(identity string, r *reconcile.Reconciler, log *zap.Logger) leaderelection.LeaderCallbacks {
+	return leaderelection.LeaderCallbacks{
+		OnStartedLeading: func(ctx context.Context) {
+			log.Info("leading", zap.String("identity", identity))
+			r.Lead(ctx)
+		},
+		OnStoppedLeading: func() {
+			r.Follow()
+			log.Info("not leading: no changes are made")
+		},
+		OnNewLeader: func(who string) {
+			if who != identity {
+				log.Info("standing by", zap.String("leader", who))
+			}
+		},
+	}
 }
 
 // podNamespace is where a pod finds its namespace.

@@ -54,6 +54,7 @@ type Reconciler struct {
 	reporter *report.Reporter
 	workers  []*apply.Worker
 	leading  atomic.Bool
+	lead     sync.Mutex // Lead and Follow take turns
 	inputs   workqueue.TypedRateLimitingInterface[state.Ref] // Services to translate
 	statuses workqueue.TypedRateLimitingInterface[state.Ref] // Services to report
 

@@ -60,12 +60,17 @@ func (r *Reconciler) Run(ctx context.Context) error {
 }
 
 // Lead allows changes, once all Services have been translated. It waits for
-// that, or for ctx to end.
+// that; when ctx, that of the lease, has ended, it allows nothing.
 func (r *Reconciler) Lead(ctx context.Context) {
 	select {
 	case <-r.ready:
 	case <-ctx.Done():
 		return
+	}
+	r.lead.Lock()
+	defer r.lead.Unlock()
+	if ctx.Err() != nil {
+		return // the lease was lost while we waited
 	}
 	r.Metrics.leading(true)
 	r.mu.Lock()
@@ -85,8 +90,11 @@ func (r *Reconciler) Lead(ctx context.Context) {
 }
 
 // Follow takes the right to make changes away. None is begun once the workers
-// have seen it, which they do at once; those in flight end.
+// have seen it, which they do at once; those in flight end. The context that
+// Lead was called with has to have ended before.
 func (r *Reconciler) Follow() {
+	r.lead.Lock()
+	defer r.lead.Unlock()
 	r.leading.Store(false)
 	r.Metrics.leading(false)
 	for _, w := range r.workers {
