@@ -13,6 +13,13 @@ const (
 	Kind       = "Config"
 )
 
+// What a controller does with its plans: make the changes, or only tell of
+// them in conditions and events.
+const (
+	ModeApply = "apply"
+	ModePlan  = "plan"
+)
+
 // Config is a whole configuration file after it was validated, defaults
 // filled in. It is not changed after Parse, and safe for concurrent reading.
 type Config struct {
@@ -25,8 +32,10 @@ type Config struct {
 	// objects are taken over.
 	FormerUIDs []string `json:"formerUIDs,omitempty"`
 	// Namespaces are those that are watched; empty for all.
-	Namespaces       []string        `json:"namespaces,omitempty"`
-	Mode             string          `json:"mode,omitempty"`
+	Namespaces []string `json:"namespaces,omitempty"`
+	// Mode is ModeApply (default) or ModePlan.
+	Mode string `json:"mode,omitempty"`
+	// Paused stops all changes outside.
 	Paused           bool            `json:"paused,omitempty"`
 	BIGIP            []BIGIP         `json:"bigip,omitempty"`
 	Classes          map[string]any  `json:"classes,omitempty"`
@@ -126,6 +135,9 @@ type Tenant struct {
 	VMUsers        []string `json:"vmUsers,omitempty"`
 	VMCIDRs        []string `json:"vmCIDRs,omitempty"`
 }
+
+// Applies says whether anything may be changed outside.
+func (c *Config) Applies() bool { return c.Mode != ModePlan && !c.Paused }
 
 // Device finds a configured BIG-IP by name.
 func (c *Config) Device(name string) (BIGIP, bool) {

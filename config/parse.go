@@ -48,7 +48,7 @@ func decodeError(err error) error {
 
 func (c *Config) setDefaults() {
 	if c.Mode == "" {
-		c.Mode = "apply"
+		c.Mode = ModeApply
 	}
 	for i := range c.BIGIP {
 		b := &c.BIGIP[i]

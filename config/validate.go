@@ -59,14 +59,9 @@ func validate(c *Config) []error {
 			k.bad(fmt.Sprintf("namespaces[%d]", i), "%q is not a namespace's name", n)
 		}
 	}
-	switch c.Mode {
-	case "apply":
-	case "plan":
-		k.later("mode: plan", true)
-	default:
+	if c.Mode != ModeApply && c.Mode != ModePlan {
 		k.bad("mode", "%q must be apply or plan", c.Mode)
 	}
-	k.later("paused", c.Paused)
 	k.later("classes", len(c.Classes) > 0)
 	k.later("bgp", len(c.BGP) > 0)
 	k.later("mq", len(c.MQ) > 0)

@@ -44,6 +44,9 @@ type Result struct {
 // and what is foreign stays as it is. Applying the changes to Have and asking
 // again at the same time gives no changes.
 func Diff(in Input) Result {
+	if in.Want.Mode == state.Still {
+		return Result{}
+	}
 	d := &differ{
 		Input:   in,
 		want:    map[state.ID]state.Object{},
@@ -62,6 +65,7 @@ func Diff(in Input) Result {
 		d.follow()
 	case state.Hold, state.Freeze:
 		d.hold()
+	case state.Still:
 	}
 	d.dropNodes()
 	return Result{
@@ -148,7 +152,9 @@ func (d *differ) follow() {
 			d.virtualServer(v)
 		}
 	}
-	d.unwanted()
+	if len(d.problems) == 0 && len(d.waiting) == 0 {
+		d.unwanted()
+	} // else what stands goes on serving until what comes in its place can
 }
 
 // plain plans for an object that only its own content says how to change.
@@ -225,15 +231,27 @@ func (d *differ) virtualServer(v *state.VirtualServer) {
 	if found && state.Equal(have, v) {
 		return
 	}
-	if l, taken := d.Have.Listener(v.Frontend()); taken && l.Path != v.Path && !d.displace(v, l) {
+	if !found && !d.mayCome(v) {
 		return
 	}
-	switch {
-	case found:
-		d.add(makeVirtualServers, Change{Op: Update, Before: have, After: v})
-	case d.mayCome(v):
-		d.add(makeVirtualServers, Change{Op: Create, After: v})
+	if !listens(have, v.Frontend()) {
+		if l, taken := d.Have.Listener(v.Frontend()); taken && !d.displace(v, l) {
+			return
+		}
 	}
+	if found {
+		d.add(makeVirtualServers, Change{Op: Update, Before: have, After: v})
+		return
+	}
+	d.add(makeVirtualServers, Change{Op: Create, After: v})
+}
+
+// listens says whether o is a virtual server on this frontend. Then another
+// beside it there is none of our business: a device allows several, apart by
+// source address or VLAN.
+func listens(o state.Object, f state.Frontend) bool {
+	v, ok := o.(*state.VirtualServer)
+	return ok && v.Frontend() == f
 }
 
 // displace makes way for v where the virtual server l listens on its
@@ -354,12 +372,16 @@ func (d *differ) hold() {
 			continue
 		}
 		want, wanted := d.want[id].(*state.Pool)
+		if wanted && !d.ours(p.Owner) {
+			d.nameTaken(id, p.Owner)
+			wanted = false
+		}
 		if wanted && d.Want.Mode == state.Hold {
 			d.members(want, p)
 			continue
 		}
 		for _, m := range p.Members {
-			if d.ours(m.Owner) && !d.Want.Live[m.Endpoint.Address] && m.Admin != state.Offline {
+			if d.ours(m.Owner) && !d.live(m.Endpoint.Address) && m.Admin != state.Offline {
 				d.stop(p, m, 0)
 			}
 		}

@@ -72,13 +72,15 @@ func translateAll(ctx context.Context, o PlanOptions) (*ledger.Ledger, []state.P
 		names = append(names, b.Name())
 	}
 	book := ledger.New(names...)
+	acting := *o.Config // the plan of a paused controller is what it would do
+	acting.Mode, acting.Paused = config.ModeApply, false
 	var problems []state.Problem
 	for _, ref := range w.Services() {
 		in, ok := w.Input(ref)
 		if !ok {
 			continue
 		}
-		result := translate.Service(in, translate.Policy{Config: o.Config, Identity: o.Identity})
+		result := translate.Service(in, translate.Policy{Config: &acting, Identity: o.Identity})
 		if result.Addressed {
 			book.Put(result.Want, in.Service.CreationTimestamp.Time)
 		}

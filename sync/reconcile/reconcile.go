@@ -54,7 +54,7 @@ type Reconciler struct {
 	reporter *report.Reporter
 	workers  []*apply.Worker
 	leading  atomic.Bool
-	lead     sync.Mutex // Lead and Follow take turns
+	lead     sync.Mutex                                      // Lead and Follow take turns
 	inputs   workqueue.TypedRateLimitingInterface[state.Ref] // Services to translate
 	statuses workqueue.TypedRateLimitingInterface[state.Ref] // Services to report
 
@@ -109,6 +109,9 @@ func New(o Options) (*Reconciler, error) {
 // the process was built from (cluster, devices, namespaces) must not differ.
 func (r *Reconciler) Reload(c *config.Config) {
 	r.policy.Store(c)
+	r.lead.Lock()
+	r.act()
+	r.lead.Unlock()
 	for _, ref := range r.watch.Services() {
 		r.inputs.Add(ref)
 	}

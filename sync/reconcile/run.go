@@ -84,8 +84,14 @@ func (r *Reconciler) Lead(ctx context.Context) {
 	for ref := range held {
 		r.inputs.Add(ref)
 	}
+	r.act()
+}
+
+// act lets the workers make changes if this is the leader and the
+// configuration allows any. r.lead is held.
+func (r *Reconciler) act() {
 	for _, w := range r.workers {
-		w.Act(true)
+		w.Act(r.leading.Load() && r.policy.Load().Applies())
 	}
 }
 
@@ -97,9 +103,7 @@ func (r *Reconciler) Follow() {
 	defer r.lead.Unlock()
 	r.leading.Store(false)
 	r.Metrics.leading(false)
-	for _, w := range r.workers {
-		w.Act(false)
-	}
+	r.act()
 }
 
 // awaitFirst notes which Services there are to translate before any change.

@@ -24,9 +24,11 @@ const (
 	// offline. It is for a Service whose partition, device, member type or
 	// grant is bad.
 	Freeze
+	// Still changes nothing at all.
+	Still
 )
 
-// String writes "follow", "hold" or "freeze".
+// String writes "follow", "hold", "freeze" or "still".
 func (m Mode) String() string {
 	switch m {
 	case Follow:
@@ -35,6 +37,8 @@ func (m Mode) String() string {
 		return "hold"
 	case Freeze:
 		return "freeze"
+	case Still:
+		return "still"
 	}
 	return "mode " + strconv.Itoa(int(m))
 }
@@ -43,7 +47,7 @@ func (m Mode) String() string {
 type Want struct {
 	Service Ref
 	// Objects is the whole set. With Hold it may be incomplete, with
-	// Freeze empty.
+	// Freeze and Still empty.
 	Objects []Object
 	Mode    Mode
 	// Drain is how long members of pools that are no longer wanted keep

@@ -35,7 +35,7 @@ const (
 
 func keyStanding(key string) standing {
 	switch key {
-	case "partition", "device", "member-type":
+	case "partition", "device", "member-type", "paused":
 		return built
 	case "virtual-address", "drain-timeout":
 		return builtPort
@@ -44,7 +44,7 @@ func keyStanding(key string) standing {
 		"vm-members", "pod-share", "fallback",
 		"bgp", "bgp-peers", "bgp-communities", "bgp-local-preference", "bgp-med", "bgp-prepend",
 		"mq-consume", "mq-mode", "mq-path", "mq-concurrency", "mq-timeout", "mq-retry", "mq-max-attempts", "mq-ordering",
-		"mq-priority", "mq-pod-share", "vm-registry", "vm-in-cluster", "mq-announce", "deletion-policy", "paused":
+		"mq-priority", "mq-pod-share", "vm-registry", "vm-in-cluster", "mq-announce", "deletion-policy":
 		return later
 	case "address", "observed", "last-good":
 		return written
@@ -72,6 +72,7 @@ type settings struct {
 	partition  string
 	device     string
 	memberType string // "pod" or "nodeport"; "" for the device's
+	paused     string // "config" or "all"; "" for not
 	addresses  []state.Address
 	drains     drains
 	vips       map[int]string // virtual-address with a port, by the port's index
@@ -164,6 +165,15 @@ func (t *translation) set(s *settings, annotation, key string, port int, value s
 		s.memberType = value
 		if value != "pod" && value != "nodeport" {
 			t.freeze("BadAnnotation", "%s: %q must be pod or nodeport", annotation, value)
+		}
+	case "paused":
+		s.paused = value
+		switch value {
+		case "config":
+			t.hold("Paused", "%s is config: settings stay as they stand, and members follow", annotation)
+		case "all":
+		default:
+			t.hold("BadAnnotation", "%s: %q must be config or all", annotation, value)
 		}
 	case "virtual-address":
 		if port < 0 {

@@ -67,7 +67,13 @@ func Service(in Input, p Policy) Result {
 	}
 	s := t.settings()
 	result.Want.Drain = s.drains.all
-	if !result.Addressed || in.Service.DeletionTimestamp != nil {
+	leaves := !result.Addressed || in.Service.DeletionTimestamp != nil
+	if t.paused(s, leaves) {
+		result.Want.Mode = t.mode
+		result.Problems = t.problems
+		return result
+	}
+	if leaves {
 		result.Want.Live = t.live()
 		return result
 	}
@@ -85,6 +91,7 @@ func Service(in Input, p Policy) Result {
 		result.Want.Live = t.live()
 	case state.Freeze:
 		result.Want.Live = t.live()
+	case state.Still: // has returned
 	}
 	result.Addresses = addressesOf(objects)
 	return result
@@ -100,6 +107,28 @@ func addressesOf(objects []state.Object) []netip.Addr {
 	}
 	slices.SortFunc(addresses, netip.Addr.Compare)
 	return slices.Compact(addresses)
+}
+
+// paused says whether nothing at all may change for the Service, and why.
+func (t *translation) paused(s settings, leaves bool) bool {
+	var why, reason string
+	switch {
+	case t.Config.Paused:
+		reason, why = "Paused", "the configuration says paused: true"
+	case t.Config.Mode == config.ModePlan:
+		reason, why = "PlanOnly", "the configuration says mode: plan"
+	case s.paused == "all":
+		reason, why = "Paused", Prefix+"paused is all"
+	default:
+		return false
+	}
+	t.problems = nil // what else is wrong has no effect
+	if leaves {
+		t.fault(state.Still, reason, "%s: what stands outside stays, and cleaning up waits", why)
+	} else {
+		t.fault(state.Still, reason, "%s: nothing is changed outside; see `landbridge plan`", why)
+	}
+	return true
 }
 
 // translation is one call of Service: its input, and what was found wrong.
