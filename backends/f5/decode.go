@@ -10,15 +10,23 @@ import (
 
 // decoder turns what is read into objects. Strings that many objects share
 // (node paths, owners, modes) are kept once, which at 250,000 members is most
-// of what they would take. It serves one goroutine.
+// of what they would take, and descriptions are read once. It serves one
+// goroutine, for one read.
 type decoder struct {
 	backend string
 	strings map[string]string
-	owners  map[string]state.Owner // by tag, without the rest of a description
+	notes   map[string]note // by description
+}
+
+// note is what a description says.
+type note struct {
+	owner       state.Owner
+	drain       state.Deadline
+	terminating bool
 }
 
 func newDecoder(backend string) *decoder {
-	return &decoder{backend: backend, strings: map[string]string{}, owners: map[string]state.Owner{}}
+	return &decoder{backend: backend, strings: map[string]string{}, notes: map[string]note{}}
 }
 
 func (d *decoder) intern(s string) string {
@@ -33,35 +41,28 @@ func (d *decoder) intern(s string) string {
 	return s
 }
 
-func (d *decoder) internOwner(o state.Owner) state.Owner {
-	return state.Owner{
+// note reads a description. What an application service manages is foreign,
+// whatever its tag.
+func (d *decoder) note(description, appService string) note {
+	if appService != "" || description == "" {
+		return note{}
+	}
+	if n, ok := d.notes[description]; ok {
+		return n
+	}
+	o, drain, terminating, _ := state.ParseMemberNote(description)
+	n := note{drain: drain, terminating: terminating, owner: state.Owner{
 		Cluster: d.intern(o.Cluster), UID: d.intern(o.UID),
 		Service: state.Ref{Namespace: d.intern(o.Service.Namespace), Name: d.intern(o.Service.Name)},
-	}
-}
-
-// taggedOwner is the owner by tag alone, as for nodes. What an application
-// service manages is foreign, whatever its tag.
-func (d *decoder) taggedOwner(description, appService string) state.Owner {
-	if appService != "" || description == "" {
-		return state.Owner{}
-	}
-	if o, ok := d.owners[description]; ok {
-		return o
-	}
-	o, ok := state.ParseTag(description)
-	if !ok {
-		return state.Owner{}
-	}
-	o = d.internOwner(o)
-	d.owners[d.intern(description)] = o
-	return o
+	}}
+	d.notes[strings.Clone(description)] = n
+	return n
 }
 
 // namedOwner is the owner by tag and name, as for pools and virtual servers: a
 // copy of ours that a person made under another name is theirs.
 func (d *decoder) namedOwner(description, appService, fullPath string) state.Owner {
-	o := d.taggedOwner(description, appService)
+	o := d.note(description, appService).owner
 	if !isPrefixed(fullPath, o) {
 		return state.Owner{}
 	}
@@ -76,7 +77,7 @@ func (d *decoder) node(w *nodeWire) *state.Node {
 	}
 	return &state.Node{
 		Backend: d.backend, Path: d.intern(w.FullPath), Address: a,
-		Owner: d.taggedOwner(w.Description, w.AppService),
+		Owner: d.note(w.Description, w.AppService).owner,
 	}
 }
 
@@ -108,19 +109,12 @@ func (d *decoder) member(w *memberWire) (state.Member, bool) {
 	if err != nil {
 		return state.Member{}, false
 	}
-	m := state.Member{
-		Endpoint: state.Endpoint{Address: a, Port: port}, Node: d.intern(node),
+	n := d.note(w.Description, w.AppService)
+	return state.Member{
+		Endpoint: state.Endpoint{Address: a, Port: port}, Node: d.intern(node), Owner: n.owner,
 		Admin: admin(w.Session, w.State), Ratio: w.Ratio, Priority: w.PriorityGroup,
-		Available: available(w.State),
-	}
-	if w.AppService != "" {
-		return m, true
-	}
-	if o := d.taggedOwner(w.Description, ""); !o.IsZero() {
-		_, m.Drain, m.Terminating, _ = state.ParseMemberNote(w.Description)
-		m.Owner = o
-	}
-	return m, true
+		Drain: n.drain, Terminating: n.terminating, Available: available(w.State),
+	}, true
 }
 
 // admin reads what was ordered from what is shown: with a monitor an enabled
