@@ -1,6 +1,9 @@
 package tmm
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // turns is the memory of one TMM about a pool: whose turn it is.
 type turns struct {
@@ -23,7 +26,7 @@ func (p *pool) pick(tmm int, except []*member) *member {
 	}
 	t := p.turns[tmm]
 	t.forget(p.members)
-	m := t.choose(p.mode, candidates)
+	m := t.choose(p.mode, candidates, p.ramping(candidates))
 	t.clock++
 	t.served[m] = t.clock
 	return m
@@ -54,6 +57,31 @@ func (p *pool) candidates(except []*member) []*member {
 	return usable[:n]
 }
 
+// ramping gives the weight that slow ramp allows a member, in hundredths, or 1
+// for all when none is ramping. A member that came more than a second after
+// the others gets its share step by step over the slow ramp time.
+func (p *pool) ramping(c []*member) func(*member) int64 {
+	plain := func(*member) int64 { return 1 }
+	if p.ramp == 0 || len(c) < 2 {
+		return plain
+	}
+	oldest, newest := c[0].since.Load(), c[0].since.Load()
+	for _, m := range c[1:] {
+		oldest, newest = min(oldest, m.since.Load()), max(newest, m.since.Load())
+	}
+	now := time.Now().UnixNano()
+	if newest-oldest < int64(time.Second) || now-newest >= int64(p.ramp) {
+		return plain
+	}
+	return func(m *member) int64 {
+		since := m.since.Load()
+		if since-oldest < int64(time.Second) {
+			return 100
+		}
+		return min(100, max(1, (now-since)*100/int64(p.ramp)))
+	}
+}
+
 func (t *turns) forget(members []*member) {
 	if len(t.served) <= 2*len(members) {
 		return
@@ -69,10 +97,10 @@ func (t *turns) forget(members []*member) {
 // choose applies a load balancing mode. Modes that reckon with what a proxy
 // over sockets cannot see (fastest, observed, predictive) fall back to least
 // connections, dynamic ratio to ratio.
-func (t *turns) choose(mode string, c []*member) *member {
-	one := func(*member) int64 { return 1 }
-	ratio := func(m *member) int64 { return m.conf.Load().ratio }
-	nodeRatio := func(m *member) int64 { return m.node.conf.Load().ratio }
+func (t *turns) choose(mode string, c []*member, ramp func(*member) int64) *member {
+	one := ramp
+	ratio := func(m *member) int64 { return m.conf.Load().ratio * ramp(m) }
+	nodeRatio := func(m *member) int64 { return m.node.conf.Load().ratio * ramp(m) }
 	conns := func(m *member) int64 { return m.counters.current.Load() }
 	nodeConns := func(m *member) int64 { return m.node.current.Load() }
 	switch mode {

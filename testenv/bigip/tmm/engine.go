@@ -67,6 +67,7 @@ func New(o Options) *Engine {
 		}
 	}
 	e.changed(all)
+	e.spawn(e.retry)
 	return e
 }
 
@@ -142,6 +143,10 @@ func (e *Engine) affected(keys []mcp.Key) (virtuals, pools, nodes map[string]boo
 				virtuals[r.Path] = true
 			case "ltm/virtual/profiles":
 				virtuals[r.Parent] = true
+			case "ltm/snatpool":
+				for _, rr := range e.store.Referrers(r) {
+					virtuals[rr.Path] = true
+				}
 			}
 		}
 	}

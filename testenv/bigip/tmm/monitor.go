@@ -29,8 +29,28 @@ type check struct {
 	user, password    string
 }
 
-func (e *Engine) watchMember(o *mcp.Object, m *member) {
-	e.watch(o, m.conf.Load().addr, func(up bool) { m.down.Store(!up) })
+func (e *Engine) watchMember(p *pool, o *mcp.Object, m *member) {
+	e.watch(o, m.conf.Load().addr, func(up bool) {
+		was := m.down.Swap(!up)
+		switch {
+		case up && was:
+			m.since.Store(time.Now().UnixNano())
+		case !up && !was:
+			p.wentDown(m)
+		}
+	})
+}
+
+// wentDown applies the pool's service-down action to the connections of a
+// member. "drop" cannot be told from "reset" through sockets, and "reselect"
+// cannot move a connection that has begun: it leaves it, like "none".
+func (p *pool) wentDown(m *member) {
+	p.mu.Lock()
+	action := p.onDown
+	p.mu.Unlock()
+	if action == "reset" || action == "drop" {
+		m.resetAll()
+	}
 }
 
 func (e *Engine) watchNode(o *mcp.Object, n *node) {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"landbridge.dev/testenv/bigip/mcp"
 )
@@ -39,12 +40,13 @@ type member struct {
 	path     string
 	conf     atomic.Pointer[settings]
 	node     *node
-	down     atomic.Bool // a monitor says so, or has not said anything yet
+	down     atomic.Bool  // a monitor says so, or has not said anything yet
+	since    atomic.Int64 // when it last began to take connections, in ns
 	counters counters
 
 	mu    sync.Mutex
 	gone  bool
-	flows map[*flow]struct{}
+	flows map[cutter]struct{}
 }
 
 // usable reports whether the member takes new connections; persisted ones are
@@ -64,7 +66,7 @@ func (m *member) usable(persisted bool) bool {
 }
 
 // track enters a flow; false when the member was removed meanwhile.
-func (m *member) track(f *flow) bool {
+func (m *member) track(f cutter) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.gone {
@@ -74,18 +76,24 @@ func (m *member) track(f *flow) bool {
 	return true
 }
 
-func (m *member) untrack(f *flow) {
+func (m *member) untrack(f cutter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.flows, f)
 }
 
-// cut resets all connections to the member, as a device does when the member
-// is removed from its pool.
+// cut resets all connections to the member and takes no more, as when a device
+// removes the member from its pool.
 func (m *member) cut() {
 	m.mu.Lock()
 	m.gone = true
-	flows := make([]*flow, 0, len(m.flows))
+	m.mu.Unlock()
+	m.resetAll()
+}
+
+func (m *member) resetAll() {
+	m.mu.Lock()
+	flows := make([]cutter, 0, len(m.flows))
 	for f := range m.flows {
 		flows = append(flows, f)
 	}
@@ -103,8 +111,10 @@ type pool struct {
 	mode      string
 	minActive int64
 	reselect  int64
-	members   []*member // by path
-	turns     []*turns  // one for each TMM
+	ramp      time.Duration // slow ramp time
+	onDown    string        // service-down action
+	members   []*member     // by path
+	turns     []*turns      // one for each TMM
 }
 
 func (p *pool) member(path string) *member {
@@ -169,12 +179,13 @@ func (e *Engine) syncPool(path string) {
 	}
 	members := make([]*member, 0, len(objects))
 	for _, mo := range objects {
-		if m := e.syncMember(mo, old[mo.Path]); m != nil {
+		if m := e.syncMember(p, mo, old[mo.Path]); m != nil {
 			members = append(members, m)
 		}
 	}
 	p.mu.Lock()
 	p.mode, p.minActive, p.reselect = o.Str("loadBalancingMode"), o.Int("minActiveMembers"), o.Int("reselectTries")
+	p.ramp, p.onDown = time.Duration(o.Int("slowRampTime"))*time.Second, o.Str("serviceDownAction")
 	p.members = members
 	p.mu.Unlock()
 }
@@ -201,20 +212,22 @@ func (e *Engine) dropMembers(p *pool, keep map[string]bool) {
 
 // syncMember makes or updates a member; nil where there is no address to send
 // to, as with a member that only names a host.
-func (e *Engine) syncMember(o *mcp.Object, m *member) *member {
+func (e *Engine) syncMember(p *pool, o *mcp.Object, m *member) *member {
 	a, ok := mcp.ParseAddress(o.Str("address"), 0)
 	if !ok || a.IP.IsUnspecified() {
 		return nil
 	}
 	if m == nil {
-		m = &member{path: o.Path, flows: make(map[*flow]struct{})}
+		m = &member{path: o.Path, flows: make(map[cutter]struct{})}
 		if m.node = e.nodes[mcp.NodeOf(o)]; m.node == nil {
 			m.node = e.syncNode(mcp.NodeOf(o))
 		}
 	}
 	c := settingsOf(o)
 	c.addr = netip.AddrPortFrom(a.IP, uint16(mcp.PortOf(o))) //nolint:gosec // 0 to 65535 by its schema
-	m.conf.Store(c)
-	e.watchMember(o, m)
+	if was := m.conf.Swap(c); was == nil || (was.disabled || was.forced) && !c.disabled && !c.forced {
+		m.since.Store(time.Now().UnixNano())
+	}
+	e.watchMember(p, o, m)
 	return m
 }

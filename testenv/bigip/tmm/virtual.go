@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,27 +16,31 @@ import (
 	"landbridge.dev/testenv/bigip/mcp"
 )
 
-// dialTimeout is how long a member may take to accept: a device gives up
-// after its SYN retries, some 12 s with the stock profile; on one machine that
-// is an age.
-const dialTimeout = 5 * time.Second
-
 // virtual is one virtual server as the data plane sees it.
 type virtual struct {
 	path     string
-	listen   string // "203.0.113.10:80"; "" for none
-	listener *net.TCPListener
+	listen   string    // "tcp 203.0.113.10:80"; "" for none
+	listener io.Closer // nil while it does not listen
+	wanted   string    // where it should listen but could not
 	conf     atomic.Pointer[virtualSettings]
 	counters counters
+	persist  records
 
 	mu    sync.Mutex
-	flows map[*flow]struct{}
+	flows map[cutter]struct{}
 }
 
+// cutter is a connection that can be cut from outside.
+type cutter interface{ reset() }
+
 type virtualSettings struct {
-	pool   *pool
-	limit  int64
-	source netip.Prefix
+	pool        *pool
+	limit       int64
+	source      netip.Prefix
+	snat        snat
+	persistence persistence
+	http        bool
+	udpIdle     time.Duration
 }
 
 // syncVirtual follows a virtual server: listens where it should, and no
@@ -53,12 +57,10 @@ func (e *Engine) syncVirtual(path string) {
 		return
 	}
 	if v == nil {
-		v = &virtual{path: path, flows: make(map[*flow]struct{})}
+		v = &virtual{path: path, flows: make(map[cutter]struct{})}
 		e.virtuals[path] = v
 	}
-	v.conf.Store(&virtualSettings{
-		pool: e.pools[o.Str("pool")], limit: o.Int("connectionLimit"), source: sourceOf(o),
-	})
+	v.conf.Store(e.virtualSettings(o))
 	address, reason := e.listenAddress(o)
 	if e.paused {
 		address = ""
@@ -67,10 +69,35 @@ func (e *Engine) syncVirtual(path string) {
 	if address != v.listen {
 		v.close()
 	}
+	v.wanted = ""
 	if address != "" && v.listener == nil {
-		reason = e.open(v, address)
+		if reason = e.open(v, address); reason != "" {
+			v.wanted = address
+		}
 	}
 	e.report(o, reason)
+}
+
+func (e *Engine) virtualSettings(o *mcp.Object) *virtualSettings {
+	c := &virtualSettings{
+		pool: e.pools[o.Str("pool")], limit: o.Int("connectionLimit"), source: sourceOf(o),
+		snat: e.snatOf(o), persistence: e.persistenceOf(o), udpIdle: time.Minute,
+	}
+	for _, it := range e.store.List("ltm/virtual/profiles", o.Path) {
+		p, ok := e.store.Find("ltm/profile/", it.Path)
+		if !ok {
+			continue
+		}
+		switch p.Kind.Path {
+		case "ltm/profile/http":
+			c.http = true
+		case "ltm/profile/udp":
+			if n, err := strconv.Atoi(p.Str("idleTimeout")); err == nil && n > 0 {
+				c.udpIdle = time.Duration(n) * time.Second
+			}
+		}
+	}
+	return c
 }
 
 // report shows why a virtual server is not served.
@@ -106,20 +133,26 @@ func (e *Engine) listenAddress(o *mcp.Object) (address, reason string) {
 	if va, ok := e.addressObject(o); ok && va.Str("enabled") == "no" {
 		return "", ""
 	}
-	switch o.Str("ipProtocol") {
-	case "tcp", "any":
+	network := o.Str("ipProtocol")
+	switch network {
+	case "tcp", "udp":
+	case "any":
+		network = "tcp"
 	default:
-		return "", "Only TCP is simulated, not " + o.Str("ipProtocol")
+		return "", "Only TCP and UDP are simulated, not " + network
 	}
 	if d.Port == 0 || d.Address.IP.IsUnspecified() {
 		return "", "Wildcard destinations are not simulated"
 	}
-	return net.JoinHostPort(d.Address.IP.String(), strconv.Itoa(d.Port)), ""
+	return network + " " + net.JoinHostPort(d.Address.IP.String(), strconv.Itoa(d.Port)), ""
 }
 
 func (e *Engine) addressObject(vs *mcp.Object) (*mcp.Object, bool) {
 	dest := vs.Str("destination")
 	i := strings.LastIndexAny(dest, ".:")
+	if strings.Count(dest, ":") == 1 {
+		i = strings.LastIndex(dest, ":")
+	}
 	if i < 0 {
 		return nil, false
 	}
@@ -128,7 +161,11 @@ func (e *Engine) addressObject(vs *mcp.Object) (*mcp.Object, bool) {
 
 // open starts to listen; the answer is why it could not.
 func (e *Engine) open(v *virtual, address string) string {
-	l, err := net.Listen("tcp", address)
+	network, hostPort, _ := strings.Cut(address, " ")
+	if network == "udp" {
+		return e.openUDP(v, address, hostPort)
+	}
+	l, err := net.Listen("tcp", hostPort)
 	if err != nil {
 		return fmt.Sprintf("Cannot be served on this machine: %v", err)
 	}
@@ -141,6 +178,19 @@ func (e *Engine) open(v *virtual, address string) string {
 	return ""
 }
 
+// retry looks every second whether an address that was missing has come.
+func (e *Engine) retry() {
+	for pause(e.ctx, time.Second) {
+		e.mu.Lock()
+		for path, v := range e.virtuals {
+			if v.wanted != "" && !e.closed {
+				e.syncVirtual(path)
+			}
+		}
+		e.mu.Unlock()
+	}
+}
+
 func (v *virtual) close() {
 	if v.listener != nil {
 		v.listener.Close() //nolint:errcheck // nothing to be done about it
@@ -149,9 +199,21 @@ func (v *virtual) close() {
 	v.listen = ""
 }
 
+func (v *virtual) track(f cutter) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.flows[f] = struct{}{}
+}
+
+func (v *virtual) untrack(f cutter) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.flows, f)
+}
+
 func (v *virtual) cut() {
 	v.mu.Lock()
-	flows := make([]*flow, 0, len(v.flows))
+	flows := make([]cutter, 0, len(v.flows))
 	for f := range v.flows {
 		flows = append(flows, f)
 	}
@@ -192,7 +254,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 // serve carries one connection from its arrival to its end.
 func (e *Engine) serve(v *virtual, client *net.TCPConn) {
 	conf := v.conf.Load()
-	if !admits(conf, client, v) {
+	from := addrOf(client.RemoteAddr())
+	if !admits(conf, from, v) {
 		refuse(client)
 		return
 	}
@@ -202,77 +265,68 @@ func (e *Engine) serve(v *virtual, client *net.TCPConn) {
 		refuse(client)
 		return
 	}
-	server, m, err := e.connect(conf.pool)
+	if conf.http && conf.persistence.kind == cookiePersistence {
+		e.serveHTTP(v, conf, client)
+		return
+	}
+	e.relay(v, conf, client, e.persisted(v, conf, from), nil)
+}
+
+// relay connects a client to a member and copies until they have ended. first
+// is what was read from the client already.
+func (e *Engine) relay(v *virtual, conf *virtualSettings, client *net.TCPConn, wish *member, first []byte) {
+	from := addrOf(client.RemoteAddr())
+	server, m, err := e.connect(conf, from, wish)
 	if err != nil {
 		refuse(client)
 		return
 	}
-	defer m.counters.close()
-	defer m.node.current.Add(-1)
+	defer m.release()
+	e.remember(v, conf, from, m)
 	f := &flow{client: client, server: server, member: m, virtual: v}
 	if !m.track(f) {
 		f.reset()
 		return
 	}
 	defer m.untrack(f)
-	v.mu.Lock()
-	v.flows[f] = struct{}{}
-	v.mu.Unlock()
-	defer func() {
-		v.mu.Lock()
-		delete(v.flows, f)
-		v.mu.Unlock()
-	}()
+	v.track(f)
+	defer v.untrack(f)
 	stop := context.AfterFunc(e.ctx, f.reset)
 	defer stop()
+	if len(first) > 0 {
+		m.counters.in.Add(int64(len(first)))
+		v.counters.in.Add(int64(len(first)))
+		if _, err := server.Write(first); err != nil {
+			f.reset()
+			return
+		}
+	}
 	f.carry()
+	e.remember(v, conf, from, m)
+}
+
+func addrOf(a net.Addr) netip.Addr {
+	switch t := a.(type) {
+	case *net.TCPAddr:
+		return t.AddrPort().Addr().Unmap()
+	case *net.UDPAddr:
+		return t.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
 }
 
 // admits applies the source restriction and the connection limit.
-func admits(conf *virtualSettings, client *net.TCPConn, v *virtual) bool {
+func admits(conf *virtualSettings, from netip.Addr, v *virtual) bool {
 	if conf.limit > 0 && v.counters.current.Load() >= conf.limit {
 		return false
 	}
 	if !conf.source.IsValid() || conf.source.Bits() == 0 {
 		return true
 	}
-	from, ok := client.RemoteAddr().(*net.TCPAddr)
-	return ok && conf.source.Contains(from.AddrPort().Addr().Unmap())
+	return conf.source.Contains(from)
 }
 
 func refuse(c *net.TCPConn) {
 	c.SetLinger(0) //nolint:errcheck // the connection may be gone already
 	c.Close()      //nolint:errcheck // as above
-}
-
-// connect picks members until one accepts. A refused connect is tried again
-// with another member as often as the pool's reselectTries says. The member's
-// counters are open when it returns without an error.
-func (e *Engine) connect(p *pool) (*net.TCPConn, *member, error) {
-	tmm := e.pickTMM()
-	var tried []*member
-	for {
-		m := p.pick(tmm, tried)
-		if m == nil {
-			return nil, nil, errNoMember
-		}
-		m.counters.open()
-		m.node.current.Add(1)
-		d := net.Dialer{Timeout: dialTimeout}
-		c, err := d.DialContext(e.ctx, "tcp", m.conf.Load().addr.String())
-		if err == nil {
-			if tc, ok := c.(*net.TCPConn); ok {
-				return tc, m, nil
-			}
-		}
-		m.counters.close()
-		m.node.current.Add(-1)
-		p.mu.Lock()
-		again := int64(len(tried)) < p.reselect
-		p.mu.Unlock()
-		if !again || slices.Contains(tried, m) {
-			return nil, nil, fmt.Errorf("connecting to %s: %w", m.path, err)
-		}
-		tried = append(tried, m)
-	}
 }
