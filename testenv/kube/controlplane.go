@@ -239,14 +239,14 @@ func (cp *ControlPlane) StartAPIServer(ctx context.Context) error {
 func (cp *ControlPlane) PauseAPIServer() error {
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
-	return cp.apiServer.signal(syscall.SIGSTOP)
+	return cp.apiServer.pause()
 }
 
 // ResumeAPIServer lets a paused API server go on.
 func (cp *ControlPlane) ResumeAPIServer() error {
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
-	return cp.apiServer.signal(syscall.SIGCONT)
+	return cp.apiServer.resume()
 }
 
 // Client is a clientset with the administrator's rights and without limits.

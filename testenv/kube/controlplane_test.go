@@ -112,8 +112,10 @@ func TestAPIServerFaults(t *testing.T) {
 		return err
 	}
 
-	if err := cp.PauseAPIServer(); err != nil {
-		t.Fatal(err)
+	for range 2 { // a second pause is none
+		if err := cp.PauseAPIServer(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := read(200 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "deadline") {
 		t.Errorf("reading from a paused API server: %v, want a time-out", err)

@@ -8,8 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // pollInterval is the pause between two looks at what has no event: the start
@@ -58,9 +59,29 @@ func (p *process) kill() error {
 	return nil
 }
 
-func (p *process) signal(s syscall.Signal) error {
-	if err := p.cmd.Process.Signal(s); err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
+// pause stops all of its threads, and returns when the last has stopped: the
+// signal alone leaves them running for a moment.
+func (p *process) pause() error {
+	if err := p.cmd.Process.Signal(unix.SIGSTOP); err != nil {
+		return fmt.Errorf("pausing %s: %w", p.name, err)
+	}
+	for {
+		// The kernel says so once for the whole process. WNOWAIT leaves the
+		// news there, for a second pause.
+		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("pausing %s: %w", p.name, err)
+		}
+	}
+}
+
+// resume lets it go on after pause.
+func (p *process) resume() error {
+	if err := p.cmd.Process.Signal(unix.SIGCONT); err != nil {
+		return fmt.Errorf("resuming %s: %w", p.name, err)
 	}
 	return nil
 }
