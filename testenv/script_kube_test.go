@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"landbridge.dev/testenv/world"
 )
 
@@ -17,7 +20,7 @@ const podManifest = `apiVersion: v1
 kind: Pod
 metadata: {name: %s, namespace: shop, labels: {app: %s}}
 spec:
-  terminationGracePeriodSeconds: 0
+  terminationGracePeriodSeconds: 1
   containers:
     - name: web
       image: web
@@ -71,4 +74,27 @@ func apiserver(s *script, ctx context.Context, args []string) (world.Output, err
 		return world.Output{}, s.world.Kube.ResumeAPIServer()
 	}
 	return world.Output{}, usage(args)
+}
+
+// programmed is the condition that landbridge gives to a Service.
+const programmed = "landbridge.dev/Programmed"
+
+// condition tells what a Service's condition says.
+func condition(s *script, ctx context.Context, args []string) (world.Output, error) {
+	if len(args) != 1 {
+		return world.Output{}, usage(args)
+	}
+	namespace, name, found := strings.Cut(args[0], "/")
+	if !found {
+		namespace, name = "shop", args[0]
+	}
+	svc, err := s.world.Kube.Client().CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return world.Output{}, err
+	}
+	c := meta.FindStatusCondition(svc.Status.Conditions, programmed)
+	if c == nil {
+		return world.Output{Stdout: "none\n"}, nil
+	}
+	return world.Output{Stdout: fmt.Sprintf("%s %s: %s\n", c.Status, c.Reason, c.Message)}, nil
 }

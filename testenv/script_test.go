@@ -18,7 +18,7 @@
 //	                                serve HTTP on 8080 (port http) and 8081 (admin), UDP on 5353 (dns)
 //	node ready|unready|kill|revive NAME
 //	apiserver down|up|pause|resume
-//	rights NAMESPACE NAME …         see below
+//	condition SERVICE               "True Programmed: MESSAGE", of a Service in shop or NAMESPACE/NAME
 //
 //	landbridge start [NAME] [FLAG…] start a controller, wait until it leads and has read the device
 //	landbridge launch [NAME] [FLAG…]  only start it; NAME is "controller" unless written
@@ -27,7 +27,8 @@
 //	landbridge log|audit|metrics [NAME]  what it wrote; of that the changes outside, as "OP KIND NAME MEMBER"
 //	landbridge ARGS…                any other command, to its end, with --config where it has one
 //
-//	device members POOL             "web-1:8080 session=monitor-enabled state=up ratio=1", sorted
+//	device members POOL             "web-1:8080 session=monitor-enabled state=up ratio=1", sorted;
+//	                                with "draining" and "terminating" as the description says
 //	device virtuals                 "/web/x 203.0.113.10:80 tcp enabled pool=/web/x", sorted
 //	device standing                 all virtual servers, pools, members, nodes, virtual addresses
 //	device foreign                  all of them without an owner tag, as JSON
@@ -155,6 +156,7 @@ func language() map[string]command {
 		"pods":       pods,
 		"node":       node,
 		"apiserver":  apiserver,
+		"condition":  condition,
 		"landbridge": landbridge,
 		"device":     device,
 		"client":     client,

@@ -21,8 +21,8 @@ import (
 //	web-1:8080 session=monitor-enabled state=up ratio=1
 //
 // in the device's words, with the pod's or node's name in place of its address
-// where one is known, and with "draining" where the description carries a
-// deadline.
+// where one is known, and with "draining" and "terminating" where landbridge
+// has noted that in the description.
 func (w *World) Members(ctx context.Context, pool string) ([]string, error) {
 	if _, ok := w.Device.Object("ltm/pool", pool); !ok {
 		return nil, fmt.Errorf("pool %s is not on the device", pool)
@@ -38,13 +38,23 @@ func (w *World) Members(ctx context.Context, pool string) ([]string, error) {
 			continue // gone between
 		}
 		line := fmt.Sprintf("%s session=%v state=%v ratio=%v", endpoint(m, names), m["session"], m["state"], m["ratio"])
-		if note, _ := m["description"].(string); strings.Contains(note, "drain-until=") {
-			line += " draining"
-		}
-		lines = append(lines, line)
+		lines = append(lines, line+noted(m))
 	}
 	slices.Sort(lines)
 	return lines, nil
+}
+
+// noted is what the description of a draining member says of it.
+func noted(member map[string]any) string {
+	note, _ := member["description"].(string)
+	said := ""
+	if strings.Contains(note, " drain-until=") {
+		said += " draining"
+	}
+	if strings.Contains(note, " terminating=true") {
+		said += " terminating"
+	}
+	return said
 }
 
 // endpoint is a member's "name:port", or its address where no name is known.
