@@ -17,7 +17,7 @@ func testCancelled(t *testing.T, f Fixture) {
 	cancel()
 	start := time.Now()
 	for _, s := range f.specimens(1) {
-		outs := f.Backend.Apply(ctx, []apply.Unit{{Service: service, Changes: create(s.first)}})
+		outs := f.Backend.Apply(ctx, []apply.Unit{{Service: service(), Changes: create(s.first)}})
 		out := outs[0]
 		if out.Status != apply.Unavailable && out.Status != apply.Unknown || out.Applied != 0 || out.Err == nil {
 			t.Errorf("creating %s with a context that has ended: outcome is %s, %d applied, error %v; want unavailable or unknown, none applied",

@@ -36,7 +36,7 @@ func testMembers(t *testing.T, f Fixture) {
 	f.wantObject(t, p)
 	f.wantObject(t, f.poolMember(p, added))
 
-	for _, change := range memberChanges {
+	for _, change := range memberChanges() {
 		after := added
 		change(&after)
 		f.mustApply(t, update(f.poolMember(p, added), f.poolMember(p, after)))
@@ -52,18 +52,20 @@ func testMembers(t *testing.T, f Fixture) {
 }
 
 // memberChanges go one property at a time, there and back.
-var memberChanges = []func(*state.Member){
-	func(m *state.Member) { m.Ratio = 1 },
-	func(m *state.Member) { m.Ratio = 65535 },
-	func(m *state.Member) { m.Priority = 0 },
-	func(m *state.Member) { m.Admin = state.Disabled },
-	func(m *state.Member) { m.Admin = state.Offline },
-	func(m *state.Member) { m.Drain = 1_900_000_000 },
-	func(m *state.Member) { m.Terminating = true },
-	func(m *state.Member) { m.Drain = state.NoDeadline },
-	func(m *state.Member) { m.Admin, m.Drain, m.Terminating = state.Enabled, 0, false },
-	func(m *state.Member) { m.Priority = 10 },
-	func(m *state.Member) {}, // nothing to do is done
+func memberChanges() []func(*state.Member) {
+	return []func(*state.Member){
+		func(m *state.Member) { m.Ratio = 1 },
+		func(m *state.Member) { m.Ratio = 65535 },
+		func(m *state.Member) { m.Priority = 0 },
+		func(m *state.Member) { m.Admin = state.Disabled },
+		func(m *state.Member) { m.Admin = state.Offline },
+		func(m *state.Member) { m.Drain = 1_900_000_000 },
+		func(m *state.Member) { m.Terminating = true },
+		func(m *state.Member) { m.Drain = state.NoDeadline },
+		func(m *state.Member) { m.Admin, m.Drain, m.Terminating = state.Enabled, 0, false },
+		func(m *state.Member) { m.Priority = 10 },
+		func(*state.Member) {}, // nothing to do is done
+	}
 }
 
 func testPoolUpdate(t *testing.T, f Fixture) {

@@ -105,7 +105,7 @@ func testRefused(t *testing.T, f Fixture) {
 		bad := append(create(a[i].first), update(b[i].first, b[i].second)) // b is not there
 		bad = append(bad, remove(a[i].first)...)
 		outs := f.Backend.Apply(t.Context(), []apply.Unit{
-			{Service: service, Changes: bad},
+			{Service: service(), Changes: bad},
 			{Service: state.Ref{Namespace: "shop", Name: "other"}, Changes: create(c[i].first)},
 		})
 		wantRefused(t, outs[0], 1)

@@ -9,7 +9,7 @@ import (
 )
 
 // service is whose objects the suite makes.
-var service = state.Ref{Namespace: "shop", Name: "cart"}
+func service() state.Ref { return state.Ref{Namespace: "shop", Name: "cart"} }
 
 // Documentation addresses (RFC 5737, RFC 3849) by number.
 func virtualAddress(n int) state.Address {
@@ -26,11 +26,11 @@ func memberAddress6(n int) state.Address {
 	return state.Address{IP: netip.AddrFrom16(a)}
 }
 
-func (f Fixture) owner() state.Owner { return f.Identity.Owner(service) }
+func (f Fixture) owner() state.Owner { return f.Identity.Owner(service()) }
 
 // path names an object of ours: "/web/lb_prod_shop_cart_7".
 func (f Fixture) path(n int) string {
-	return fmt.Sprintf("/%s/lb_%s_%s_%s_%d", f.Partition, f.Identity.Cluster, service.Namespace, service.Name, n)
+	return fmt.Sprintf("/%s/lb_%s_%s_%s_%d", f.Partition, f.Identity.Cluster, service().Namespace, service().Name, n)
 }
 
 func (f Fixture) node(a state.Address) *state.Node {

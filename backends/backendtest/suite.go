@@ -95,7 +95,7 @@ func (f Fixture) apply(t *testing.T, changes ...plan.Change) apply.Outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	outs := f.Backend.Apply(ctx, []apply.Unit{{Service: service, Changes: changes}})
+	outs := f.Backend.Apply(ctx, []apply.Unit{{Service: service(), Changes: changes}})
 	if len(outs) != 1 {
 		t.Fatalf("one Unit was applied, but %d Outcomes came back", len(outs))
 	}

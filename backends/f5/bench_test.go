@@ -110,7 +110,7 @@ func (d *largeDevice) open(t testing.TB) *f5.Backend {
 
 // TestMemoryOfALargeDevice bounds what pools with ten members each take once
 // they are read.
-func TestMemoryOfALargeDevice(t *testing.T) { //nolint:paralleltest // it measures the heap
+func TestMemoryOfALargeDevice(t *testing.T) { // not in parallel: it measures the heap
 	const pools = manyPools / 5
 	d := newLargeDevice(pools)
 	b := d.open(t)

@@ -63,32 +63,30 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// mustDo makes a call as the network team would.
-func mustDo(t testing.TB, d *bigip.Device, method, path string, body any) map[string]any {
+// mustPost makes an object as the network team would.
+func mustPost(t testing.TB, d *bigip.Device, path string, body any) {
 	t.Helper()
-	status, answer := d.Do(method, path, body)
-	if status != http.StatusOK {
-		t.Fatalf("%s %s: %d %v", method, path, status, answer)
+	if status, answer := d.Do(http.MethodPost, path, body); status != http.StatusOK {
+		t.Fatalf("POST %s: %d %v", path, status, answer)
 	}
-	return answer
 }
 
 func placeForeign(t *testing.T, d *bigip.Device, o state.Object) {
 	t.Helper()
 	switch o := o.(type) {
 	case *state.Node:
-		mustDo(t, d, "POST", "/mgmt/tm/ltm/node", map[string]any{"name": o.Path, "address": o.Address.String(), "description": "by hand"})
+		mustPost(t, d, "/mgmt/tm/ltm/node", map[string]any{"name": o.Path, "address": o.Address.String(), "description": "by hand"})
 	case *state.Monitor:
-		mustDo(t, d, "POST", "/mgmt/tm/ltm/monitor/"+o.Type, map[string]any{
+		mustPost(t, d, "/mgmt/tm/ltm/monitor/"+o.Type, map[string]any{
 			"name": o.Path, "interval": o.Interval, "timeout": o.Timeout, "send": o.Send, "recv": o.Receive,
 		})
 	case *state.Pool:
-		mustDo(t, d, "POST", "/mgmt/tm/ltm/pool", map[string]any{
+		mustPost(t, d, "/mgmt/tm/ltm/pool", map[string]any{
 			"name": o.Path, "loadBalancingMode": o.Mode, "monitor": strings.Join(o.Monitors, " and "),
 			"reselectTries": o.ReselectTries, "slowRampTime": o.SlowRamp,
 		})
 	case *state.VirtualServer:
-		mustDo(t, d, "POST", "/mgmt/tm/ltm/virtual", map[string]any{
+		mustPost(t, d, "/mgmt/tm/ltm/virtual", map[string]any{
 			"name": o.Path, "destination": "/web/" + o.Destination.String(), "ipProtocol": string(o.Protocol),
 			"sourceAddressTranslation": map[string]any{"type": o.SNAT}, "description": "by hand",
 			"profiles": []map[string]any{{"name": "/Common/tcp", "context": "all"}},

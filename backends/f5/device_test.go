@@ -78,7 +78,7 @@ func writes(d *bigip.Device) []string {
 	var out []string
 	for _, r := range d.Requests() {
 		if r.Method != http.MethodGet && strings.HasPrefix(r.Path, "/mgmt/tm/") && r.User != "" {
-			out = append(out, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.Path, "/mgmt/tm/")+" "+string(r.Body)))
+			out = append(out, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.Path, "/mgmt/tm/")+" "+r.Body))
 		}
 	}
 	return out
@@ -89,7 +89,7 @@ func TestOneCallForEachChange(t *testing.T) {
 	t.Parallel()
 	d := startDevice(t, bigip.Options{})
 	b := open(t, optionsFor(d))
-	mustDo(t, d, "POST", "/mgmt/tm/ltm/node", map[string]any{"name": "/Common/vm-1", "address": "10.0.0.7"})
+	mustPost(t, d, "/mgmt/tm/ltm/node", map[string]any{"name": "/Common/vm-1", "address": "10.0.0.7"})
 	before := len(writes(d))
 
 	p := testPool("cart_80")
@@ -188,7 +188,7 @@ func TestAddresses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			d := startDevice(t, bigip.Options{})
-			mustDo(t, d, "POST", "/mgmt/tm/net/route-domain", map[string]any{"name": "2", "id": 2})
+			mustPost(t, d, "/mgmt/tm/net/route-domain", map[string]any{"name": "2", "id": 2})
 			b := open(t, optionsFor(d))
 			p := testPool("cart_80")
 			m := member(t, test.member, 8080, test.node)
@@ -257,7 +257,7 @@ func TestWhoseItIs(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			d := startDevice(t, bigip.Options{})
-			mustDo(t, d, "POST", "/mgmt/tm/ltm/pool", map[string]any{"name": test.pool, "partition": "web", "description": test.description})
+			mustPost(t, d, "/mgmt/tm/ltm/pool", map[string]any{"name": test.pool, "partition": "web", "description": test.description})
 			b := open(t, optionsFor(d))
 			for what, set := range map[string]*state.Set{
 				"full":   mustRead(t, b),
@@ -281,7 +281,7 @@ func TestSharedPool(t *testing.T) {
 	t.Parallel()
 	d := startDevice(t, bigip.Options{})
 	other := state.Owner{Cluster: "stage", UID: "11111111", Service: cart}
-	mustDo(t, d, "POST", "/mgmt/tm/ltm/pool", map[string]any{"name": "/web/legacy", "members": []map[string]any{
+	mustPost(t, d, "/mgmt/tm/ltm/pool", map[string]any{"name": "/web/legacy", "members": []map[string]any{
 		{"name": "/web/10.0.0.1:80", "address": "10.0.0.1", "ratio": 3, "session": "user-disabled"},
 		{"name": "/web/10.0.0.2:80", "address": "10.0.0.2", "description": state.MemberNote(other, 0, false)},
 	}})
@@ -346,7 +346,7 @@ func TestNodeThatStandsAlready(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			d := startDevice(t, bigip.Options{})
-			mustDo(t, d, "POST", "/mgmt/tm/ltm/node", map[string]any{"name": test.path, "address": "10.0.0.5", "description": test.description})
+			mustPost(t, d, "/mgmt/tm/ltm/node", map[string]any{"name": test.path, "address": "10.0.0.5", "description": test.description})
 			b := open(t, optionsFor(d))
 			out := applyOne(t, b, plan.Change{Op: plan.Create, After: node(t, "10.0.0.5", "/Common/10.0.0.5")})
 			if out.Status != test.status {
@@ -366,8 +366,8 @@ func TestNodeThatStandsAlready(t *testing.T) {
 func TestVirtualAddressByAnotherName(t *testing.T) {
 	t.Parallel()
 	d := startDevice(t, bigip.Options{})
-	mustDo(t, d, "POST", "/mgmt/tm/ltm/virtual-address", map[string]any{"name": "/web/shop-va", "address": "203.0.113.9"})
-	mustDo(t, d, "POST", "/mgmt/tm/ltm/virtual", map[string]any{
+	mustPost(t, d, "/mgmt/tm/ltm/virtual-address", map[string]any{"name": "/web/shop-va", "address": "203.0.113.9"})
+	mustPost(t, d, "/mgmt/tm/ltm/virtual", map[string]any{
 		"name": "/web/shop", "destination": "/web/shop-va:443", "ipProtocol": "tcp", "profiles": []map[string]any{{"name": "/Common/tcp"}},
 	})
 	b := open(t, optionsFor(d))

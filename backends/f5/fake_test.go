@@ -46,9 +46,9 @@ func newFake(t testing.TB, handle http.HandlerFunc) *fake {
 	t.Helper()
 	f := &fake{handle: handle, password: password, lifetime: 1200, tokens: map[string]bool{}}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
-	f.Server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that tests cut
+	f.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that tests cut
 	f.StartTLS()
-	t.Cleanup(f.Server.Close)
+	t.Cleanup(f.Close)
 	return f
 }
 

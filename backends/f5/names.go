@@ -34,7 +34,7 @@ func memberPath(pool, node string, port uint16) string {
 // or after a dot where the node is named by an IPv6 address.
 func memberName(node string, port uint16) string {
 	sep := ":"
-	_, name := cutLast(node, "/")
+	_, name := splitDir(node)
 	ip, _, _ := strings.Cut(name, "%")
 	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() {
 		sep = "."
@@ -70,7 +70,7 @@ func splitDestination(destination string) (virtualAddress string, port uint16) {
 
 // addressOfPath reads the address that a path ends in, if it does.
 func addressOfPath(fullPath string) (state.Address, bool) {
-	_, name := cutLast(fullPath, "/")
+	_, name := splitDir(fullPath)
 	a, err := state.ParseAddress(name)
 	return a, err == nil
 }
@@ -84,22 +84,23 @@ type place struct {
 
 // placeOf takes "/web/folder/name" apart.
 func placeOf(fullPath string) place {
-	dir, name := cutLast(fullPath, "/")
+	dir, name := splitDir(fullPath)
 	partition, sub, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
 	return place{Name: name, Partition: partition, SubPath: sub}
 }
 
-func cutLast(s, sep string) (before, after string) {
-	i := strings.LastIndex(s, sep)
+// splitDir cuts a full path at its last slash.
+func splitDir(fullPath string) (dir, name string) {
+	i := strings.LastIndexByte(fullPath, '/')
 	if i < 0 {
-		return "", s
+		return "", fullPath
 	}
-	return s[:i], s[i+len(sep):]
+	return fullPath[:i], fullPath[i+1:]
 }
 
 // isPrefixed says whether an object's name is one that its owner's cluster
 // gives: lb_<cluster>_…
 func isPrefixed(fullPath string, o state.Owner) bool {
-	_, name := cutLast(fullPath, "/")
+	_, name := splitDir(fullPath)
 	return strings.HasPrefix(name, "lb_"+o.Cluster+"_")
 }

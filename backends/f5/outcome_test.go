@@ -108,7 +108,7 @@ func TestOutcomes(t *testing.T) {
 		},
 		{
 			name: "a redirect", status: apply.Refused, reason: f5.ReasonDeviceRefused,
-			handle: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/tmui/login.jsp", 302) }, mention: []string{"302"},
+			handle: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/tmui/login.jsp", http.StatusFound) }, mention: []string{"302"},
 		},
 		{
 			name: "no token is good enough", status: apply.Unavailable, reason: f5.ReasonLoginFailed,

@@ -53,9 +53,9 @@ func (l *list) serve(w http.ResponseWriter, r *http.Request) {
 
 func pathOf(i int) string { return fmt.Sprintf("/web/p%05d", i) }
 
-func paths(from, to int) []string {
+func paths(to int) []string {
 	var out []string
-	for i := from; i < to; i++ {
+	for i := range to {
 		out = append(out, pathOf(i))
 	}
 	return out
@@ -63,7 +63,7 @@ func paths(from, to int) []string {
 
 func TestPagingLosesNothing(t *testing.T) {
 	t.Parallel()
-	stay := paths(0, 1000)
+	stay := paths(1000)
 	for _, test := range []struct {
 		name    string
 		between func(l *list, page int)
@@ -111,7 +111,7 @@ func TestPagingLosesNothing(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			l := &list{names: paths(0, 1000), between: test.between}
+			l := &list{names: paths(1000), between: test.between}
 			f := newFake(t, l.serve)
 			set := mustRead(t, f.open(t, nil))
 			var missing []string
@@ -135,13 +135,13 @@ func TestPagesAreOneListWithoutDoubles(t *testing.T) {
 	for _, n := range []int{0, 1, 99, 100, 101, 199, 200, 201, 1000} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
-			l := &list{names: paths(0, n)}
+			l := &list{names: paths(n)}
 			f := newFake(t, l.serve)
 			var got []string
 			for o := range mustRead(t, f.open(t, nil)).All() {
 				got = append(got, o.ID().Name)
 			}
-			if diff := cmp.Diff(paths(0, n), got); diff != "" {
+			if diff := cmp.Diff(paths(n), got); diff != "" {
 				t.Errorf("pools (-want +got):\n%s", diff)
 			}
 		})
@@ -152,7 +152,7 @@ func TestPagesAreOneListWithoutDoubles(t *testing.T) {
 // then, and nothing must be made up.
 func TestListWithoutOrder(t *testing.T) {
 	t.Parallel()
-	l := &list{names: paths(0, 1000), between: func(l *list, page int) {
+	l := &list{names: paths(1000), between: func(l *list, page int) {
 		rotated := slices.Clone(l.names[page*37%1000:])
 		l.names = append(rotated, l.names[:page*37%1000]...)
 		slices.Reverse(l.names[:500])

@@ -72,7 +72,7 @@ func (o *oneByOne) read(ctx context.Context, id state.ID) (state.Object, error) 
 		err = fmt.Errorf("%s: a BIG-IP holds no such kind", id)
 	}
 	if isAbsent(err) {
-		return nil, nil //nolint:nilnil // absence is an answer
+		return nil, nil // absence is an answer
 	}
 	return object, err
 }

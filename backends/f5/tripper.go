@@ -24,7 +24,7 @@ const tokensPath = "/mgmt/shared/authz/tokens/"
 // its place among the calls in flight, reads the whole answer, and turns what
 // is no success into an *Error or a *callError.
 type tripper struct {
-	ctx     context.Context //nolint:containedctx // go-bigip takes none: this is how it reaches the socket
+	ctx     context.Context // go-bigip takes none: this is how it reaches the socket
 	session *session
 	// secret is the call's token, which no error may show.
 	secret string

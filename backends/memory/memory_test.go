@@ -3,7 +3,6 @@ package memory_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -127,13 +126,13 @@ func TestReadHook(t *testing.T) {
 	if b.Set().Len() != 1 {
 		t.Error("what was read is not a copy")
 	}
-	var reads []apply.Status
+	var reads []string
 	for _, c := range b.Calls() {
 		if c.Read {
-			reads = append(reads, c.Status)
+			reads = append(reads, c.Status.String())
 		}
 	}
-	if got := fmt.Sprint(reads); got != "[unavailable done]" {
+	if got := strings.Join(reads, " "); got != "unavailable done" {
 		t.Errorf("recorded reads: %s", got)
 	}
 }
