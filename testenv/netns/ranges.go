@@ -28,6 +28,9 @@ func makeLocal(ranges []netip.Prefix) error {
 	host4, host6 := HostAddrs()
 	for _, a := range []netip.Addr{host4, host6} {
 		addr := &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(a, a.BitLen()))}
+		if a.Is6() {
+			addr.Flags = unix.IFA_F_NODAD // else it is tentative, and no source, for a moment
+		}
 		if err := netlink.AddrAdd(lo, addr); err != nil {
 			return fmt.Errorf("giving lo the address %s: %w", a, err)
 		}
