@@ -25,7 +25,6 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
-	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -87,7 +86,7 @@ func Inside() bool {
 //	func TestMain(m *testing.M) { netns.Main(m, netns.Options{Prepare: …}) }
 //
 // It does not return.
-func Main(m *testing.M, o Options) { os.Exit(Tests(m, o).Run()) }
+func Main(m Runner, o Options) { os.Exit(Tests(m, o).Run()) }
 
 // Runner is what *testing.M and what wraps it have in common.
 type Runner interface{ Run() int }
