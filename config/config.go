@@ -36,15 +36,26 @@ type Config struct {
 	// Mode is ModeApply (default) or ModePlan.
 	Mode string `json:"mode,omitempty"`
 	// Paused stops all changes outside.
-	Paused           bool            `json:"paused,omitempty"`
-	BIGIP            []BIGIP         `json:"bigip,omitempty"`
-	Classes          map[string]any  `json:"classes,omitempty"`
-	AddressPools     []AddressPool   `json:"addressPools,omitempty"`
-	BGP              map[string]any  `json:"bgp,omitempty"`
-	MQ               map[string]any  `json:"mq,omitempty"`
-	Tenants          []Tenant        `json:"tenants,omitempty"`
-	Brakes           *map[string]any `json:"brakes,omitempty"`
-	FinalizerTimeout Duration        `json:"finalizerTimeout,omitempty"`
+	Paused           bool           `json:"paused,omitempty"`
+	BIGIP            []BIGIP        `json:"bigip,omitempty"`
+	Classes          map[string]any `json:"classes,omitempty"`
+	AddressPools     []AddressPool  `json:"addressPools,omitempty"`
+	BGP              map[string]any `json:"bgp,omitempty"`
+	MQ               map[string]any `json:"mq,omitempty"`
+	Tenants          []Tenant       `json:"tenants,omitempty"`
+	Brakes           Brakes         `json:"brakes,omitempty"`
+	FinalizerTimeout Duration       `json:"finalizerTimeout,omitempty"`
+}
+
+// Brakes bound how much may be removed from one device that nobody deleted.
+type Brakes struct {
+	// MaxDeletePercent is per cent of the virtual servers and pools that
+	// are ours there: 30 unless written, 0 to 100.
+	MaxDeletePercent *int `json:"maxDeletePercent,omitempty"`
+	// MinDelete is how many may go in any case: 10 unless written.
+	MinDelete *int `json:"minDelete,omitempty"`
+	// Window is how long a removal counts: 10m unless written.
+	Window *Duration `json:"window,omitempty"`
 }
 
 // BIGIP is one device, or the units of one device group.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 )
@@ -50,6 +51,9 @@ func (c *Config) setDefaults() {
 	if c.Mode == "" {
 		c.Mode = ModeApply
 	}
+	setDefault(&c.Brakes.MaxDeletePercent, 30)
+	setDefault(&c.Brakes.MinDelete, 10)
+	setDefault(&c.Brakes.Window, Duration(10*time.Minute))
 	for i := range c.BIGIP {
 		b := &c.BIGIP[i]
 		if b.LoginProvider == "" {
@@ -64,12 +68,16 @@ func (c *Config) setDefaults() {
 		if b.NodePort.MaxNodes == 0 {
 			b.NodePort.MaxNodes = 100
 		}
-		if b.ResyncInterval == nil {
-			d := Duration(defaultResync)
-			b.ResyncInterval = &d
-		}
+		setDefault(&b.ResyncInterval, Duration(defaultResync))
 		if b.MaxConcurrentCalls == 0 {
 			b.MaxConcurrentCalls = 4
 		}
+	}
+}
+
+// setDefault fills in what is not written, where 0 is a value of its own.
+func setDefault[T any](option **T, value T) {
+	if *option == nil {
+		*option = &value
 	}
 }

@@ -65,7 +65,12 @@ func validate(c *Config) []error {
 	k.later("classes", len(c.Classes) > 0)
 	k.later("bgp", len(c.BGP) > 0)
 	k.later("mq", len(c.MQ) > 0)
-	k.later("brakes", c.Brakes != nil)
+	if p := *c.Brakes.MaxDeletePercent; p < 0 || p > 100 {
+		k.bad("brakes.maxDeletePercent", "%d must be 0 to 100", p)
+	}
+	if n := *c.Brakes.MinDelete; n < 0 {
+		k.bad("brakes.minDelete", "%d must be at least 0", n)
+	}
 	k.later("finalizerTimeout", c.FinalizerTimeout > 0)
 	k.devices(c)
 	k.addressPools(c)

@@ -59,6 +59,7 @@ func (c *Config) Replaceable(next *Config) error {
 		{"formerUIDs", c.FormerUIDs, next.FormerUIDs},
 		{"namespaces", c.Namespaces, next.Namespaces},
 		{"bigip", c.BIGIP, next.BIGIP},
+		{"brakes", c.Brakes, next.Brakes},
 	} {
 		if !reflect.DeepEqual(part.before, part.after) {
 			errs = append(errs, &restartError{part.name})

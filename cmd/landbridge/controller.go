@@ -126,6 +126,9 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 	}))
 	group.Add(func() error { return c.lease.lead(lease, client, reconciler, log) }, func(error) {})
 	group.Add(actor(ctx, func(ctx context.Context) error {
+		return c.lease.watchAllowances(ctx, client, reconciler, log)
+	}))
+	group.Add(actor(ctx, func(ctx context.Context) error {
 		return c.reload(ctx, conf, reconciler, registry, log)
 	}))
 	return group.Run()

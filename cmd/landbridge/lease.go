@@ -25,9 +25,14 @@ type leaseFlags struct {
 	duration, renew, retry time.Duration
 }
 
-func (l *leaseFlags) register(f *pflag.FlagSet) {
+// registerName registers the flags that say which Lease.
+func (l *leaseFlags) registerName(f *pflag.FlagSet) {
 	f.StringVar(&l.namespace, "lease-namespace", "", "namespace of the leader's Lease (default: the pod's)")
 	f.StringVar(&l.name, "lease-name", "landbridge", "name of the leader's Lease")
+}
+
+func (l *leaseFlags) register(f *pflag.FlagSet) {
+	l.registerName(f)
 	f.DurationVar(&l.duration, "lease-duration", 15*time.Second, "how long a standby waits for a silent leader")
 	f.DurationVar(&l.renew, "lease-renew", 10*time.Second, "how long a leader tries to renew before it stops making changes")
 	f.DurationVar(&l.retry, "lease-retry", 2*time.Second, "time between two tries")

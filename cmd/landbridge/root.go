@@ -25,6 +25,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newController(), newPlan(), newVersion())
+	root.AddCommand(newAllow(), newController(), newPlan(), newVersion())
 	return root
 }

@@ -84,6 +84,7 @@ func (w *Worker) landed(f flight) {
 			c.ApplyTo(w.mirror)
 		}
 	}
+	w.brakes.removed(ref, wholes(f.unit.Changes[:f.outcome.Applied]), time.Now())
 	w.Metrics.ended(w.Backend.Name(), f.outcome)
 	switch f.outcome.Status {
 	case Done:
@@ -97,6 +98,17 @@ func (w *Worker) landed(f flight) {
 		w.queue.push(ref)
 		w.goDown(f.outcome.Reason, f.outcome.Err)
 	}
+}
+
+// wholes is how many virtual servers and pools are removed by changes.
+func wholes(changes []plan.Change) int {
+	n := 0
+	for _, c := range changes {
+		if k := c.ID().Kind; c.Op == plan.Delete && (k == state.KindVirtualServer || k == state.KindPool) {
+			n++
+		}
+	}
+	return n
 }
 
 // unknown takes in what stands after a call of which nobody knows whether it

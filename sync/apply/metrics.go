@@ -15,6 +15,7 @@ type Metrics struct {
 	readErrs *prometheus.CounterVec
 	queue    *prometheus.GaugeVec
 	reach    *prometheus.GaugeVec
+	brake    *prometheus.GaugeVec
 }
 
 // NewMetrics registers the workers' metrics.
@@ -37,6 +38,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"backend"}),
 		reach: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "landbridge_backend_up", Help: "1 while a backend takes calls, as far as the last one told; 0 while it is probed.",
+		}, []string{"backend"}),
+		brake: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "landbridge_brake_holding", Help: "1 while the brake keeps what would be removed from a backend.",
 		}, []string{"backend"}),
 	}
 }
@@ -64,12 +68,20 @@ func (m *Metrics) queued(backend string, n int) {
 }
 
 func (m *Metrics) up(backend string, up bool) {
-	if m == nil {
-		return
+	if m != nil {
+		m.reach.WithLabelValues(backend).Set(number(up))
 	}
-	v := 0.0
-	if up {
-		v = 1
+}
+
+func (m *Metrics) braked(backend string, holding bool) {
+	if m != nil {
+		m.brake.WithLabelValues(backend).Set(number(holding))
 	}
-	m.reach.WithLabelValues(backend).Set(v)
+}
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ type Options struct {
 	// Drain is how long members keep their connections whose Service is
 	// not known any more. Optional.
 	Drain time.Duration
+	// Brake bounds what is removed that nobody deleted.
+	Brake Brake
 	// Report is told how each Service stands, from the worker's goroutine.
 	// It must not block.
 	Report func(Report)
@@ -56,6 +59,7 @@ type Report struct {
 type Worker struct {
 	Options
 	acting   chan bool // whether changes may be made: the leader's right
+	allowing chan allowance
 	outcomes chan flight
 	reads    chan read
 	calls    sync.WaitGroup
@@ -67,6 +71,7 @@ type Worker struct {
 	flying  map[state.Ref]flight
 	locks   map[lock]bool
 	backoff map[state.Ref]time.Duration
+	brakes  brakes
 	reading bool
 	stale   bool              // the full read under way began before we were the leader
 	touched map[state.ID]bool // changed while a full read is under way
@@ -87,6 +92,8 @@ func NewWorker(o Options) *Worker {
 	return &Worker{
 		Options:  o,
 		acting:   make(chan bool, 1),
+		allowing: make(chan allowance, 1),
+		brakes:   newBrakes(o.Brake),
 		outcomes: make(chan flight),
 		reads:    make(chan read),
 		queue:    newQueue(),
@@ -101,15 +108,19 @@ func NewWorker(o Options) *Worker {
 // way, so that a standby is ready. Changes in flight when the right is taken
 // away end; none is begun after Act has been seen by Run. It may be called
 // from any goroutine, and does not wait.
-func (w *Worker) Act(allowed bool) {
+func (w *Worker) Act(allowed bool) { replace(w.acting, allowed) }
+
+// replace puts a value into a channel of one place, instead of the one there
+// that was not picked up yet and is out of date.
+func replace[T any](ch chan T, value T) {
 	for {
 		select {
-		case w.acting <- allowed:
+		case ch <- value:
 			return
 		default:
 		}
-		select { // what was not picked up yet is out of date
-		case <-w.acting:
+		select {
+		case <-ch:
 		default:
 		}
 	}
@@ -141,6 +152,9 @@ func (w *Worker) Run(ctx context.Context) error {
 			return nil
 		case allowed := <-w.acting:
 			w.allow(ctx, allowed)
+		case a := <-w.allowing:
+			w.brakes.allowed[a.hash] = a.until
+			w.lookAtBrake(time.Now())
 		case <-w.Ledger.Wake(w.Backend.Name()):
 			for _, ref := range w.Ledger.Take(w.Backend.Name()) {
 				delete(w.backoff, ref) // what was asked has changed: try at once
@@ -172,11 +186,14 @@ func (w *Worker) allow(ctx context.Context, allowed bool) {
 // alarm does what has become due.
 func (w *Worker) alarm(ctx context.Context) {
 	for _, due := range w.clock.due(time.Now()) {
-		if due == fullRead() {
+		switch due {
+		case fullRead():
 			w.readAll(ctx)
-			continue
+		case brakeLook():
+			w.lookAtBrake(time.Now())
+		default:
+			w.queue.push(due)
 		}
-		w.queue.push(due)
 	}
 }
 
@@ -207,10 +224,10 @@ func (w *Worker) consider(ctx context.Context, ref state.Ref) {
 	if revision == 0 {
 		want.Drain = w.Drain
 	}
-	result := w.plan(want)
+	result, braked := w.brake(want, w.plan(want, false))
 	report := Report{
 		Backend: w.Backend.Name(), Service: ref, Revision: revision,
-		Problems: append(problems, result.Problems...),
+		Problems: slices.Concat(problems, braked, result.Problems),
 	}
 	if len(result.Changes) == 0 {
 		w.settle(want, result, report)
@@ -230,10 +247,12 @@ func (w *Worker) consider(ctx context.Context, ref state.Ref) {
 	})
 }
 
-func (w *Worker) plan(want state.Want) plan.Result {
+// plan is what there is to do for a Service. With keep nothing is removed that
+// is no longer wanted.
+func (w *Worker) plan(want state.Want, keep bool) plan.Result {
 	return plan.Diff(plan.Input{
 		Backend: w.Backend.Name(), Want: want, Have: w.mirror, Identity: w.Identity, Now: time.Now(),
-		NodePartition: w.NodePartition, Standing: w.Ledger.Standing, Leaned: w.Ledger.Leaned,
+		NodePartition: w.NodePartition, Keep: keep, Standing: w.Ledger.Standing, Leaned: w.Ledger.Leaned,
 	})
 }
 

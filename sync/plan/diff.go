@@ -18,6 +18,8 @@ type Input struct {
 	// NodePartition is where nodes are made: a partition's name, or "same"
 	// for that of the pool whose member needs the node.
 	NodePartition string
+	// Keep leaves standing what is no longer wanted: the brake.
+	Keep bool
 	// Standing says whether an object that another is to come After stands
 	// on its backend. nil: nothing is waited for.
 	Standing func(state.ID) bool
@@ -35,6 +37,10 @@ type Result struct {
 	Again time.Time
 	// Waiting are the objects whose change waits for another backend.
 	Waiting []state.ID
+	// Removing are the Service's virtual servers and pools that are no
+	// longer wanted and still stand, also while they drain, and also with
+	// Keep; sorted.
+	Removing []state.ID
 	// Problems are what cannot be done here, and why.
 	Problems []state.Problem
 }
@@ -72,6 +78,7 @@ func Diff(in Input) Result {
 		Changes:  slices.Concat(d.steps[:]...),
 		Again:    d.again,
 		Waiting:  d.waiting,
+		Removing: d.removing,
 		Problems: d.problems,
 	}
 }
@@ -106,11 +113,13 @@ type differ struct {
 	steps    [steps][]Change
 	again    time.Time
 	waiting  []state.ID
+	removing []state.ID
 	problems []state.Problem
 	planned  map[state.Address]*state.Node // nodes made by this plan
 	gone     map[state.Address]int         // members taken away by this plan
 	added    map[state.Address]bool        // addresses that this plan gives members
 	refused  map[state.ID]bool             // wanted, but stands as somebody else's
+	alive    map[state.Address]bool        // of wanted members; nil until asked for
 }
 
 func (d *differ) add(s step, c Change) { d.steps[s] = append(d.steps[s], c) }
@@ -152,7 +161,8 @@ func (d *differ) follow() {
 			d.virtualServer(v)
 		}
 	}
-	if len(d.problems) == 0 && len(d.waiting) == 0 {
+	d.noteRemoving()
+	if len(d.problems) == 0 && len(d.waiting) == 0 && !d.Keep {
 		d.unwanted()
 	} // else what stands goes on serving until what comes in its place can
 }
@@ -260,7 +270,7 @@ func (d *differ) displace(v, l *state.VirtualServer) bool {
 	_, wanted := d.want[l.ID()]
 	switch {
 	case d.ours(l.Owner) && !wanted:
-		if !d.mayGo(l.ID()) {
+		if d.Keep || !d.mayGo(l.ID()) {
 			return false
 		}
 		d.refused[l.ID()] = true // planned here, and not once more as unwanted
@@ -276,6 +286,18 @@ func (d *differ) displace(v, l *state.VirtualServer) bool {
 	}
 	d.problem("AddressInUse", v.Frontend().String()+" on "+d.Backend+" is served by "+l.Path+", which is not ours; choose another address or port, or remove that virtual server")
 	return false
+}
+
+// noteRemoving notes the virtual servers and pools that are no longer wanted.
+func (d *differ) noteRemoving() {
+	for _, id := range d.Have.Owned(d.Want.Service) {
+		o, _ := d.Have.Get(id)
+		_, wanted := d.want[id]
+		whole := id.Kind == state.KindVirtualServer || id.Kind == state.KindPool
+		if whole && !wanted && id.Backend == d.Backend && d.ours(o.OwnedBy()) {
+			d.removing = append(d.removing, id)
+		}
+	}
 }
 
 // unwanted plans for what carries the Service's tag and is not wanted.

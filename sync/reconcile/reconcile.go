@@ -97,6 +97,10 @@ func New(o Options) (*Reconciler, error) {
 		r.workers = append(r.workers, apply.NewWorker(apply.Options{
 			Backend: b.Backend, Ledger: r.ledger, Identity: o.Identity, NodePartition: b.NodePartition,
 			Concurrency: b.Concurrency, Resync: b.Resync, Drain: translate.DefaultDrain,
+			Brake: apply.Brake{
+				Percent: *o.Config.Brakes.MaxDeletePercent, Least: *o.Config.Brakes.MinDelete,
+				Window: time.Duration(*o.Config.Brakes.Window),
+			},
 			Report: r.reported, Log: o.Log, Metrics: o.Workers,
 		}))
 	}
@@ -114,6 +118,13 @@ func (r *Reconciler) Reload(c *config.Config) {
 	r.lead.Unlock()
 	for _, ref := range r.watch.Services() {
 		r.inputs.Add(ref)
+	}
+}
+
+// Allow lets exactly the plan with this hash through the brakes until a time.
+func (r *Reconciler) Allow(hash string, until time.Time) {
+	for _, w := range r.workers {
+		w.Allow(hash, until)
 	}
 }
 

@@ -57,6 +57,9 @@ type Want struct {
 	// plan knows which members have lost theirs where Objects does not
 	// tell: with Hold and Freeze, and while a deleted Service is cleaned up.
 	Live map[Address]bool
+	// Deleted is a Service that somebody has deleted, as against one that
+	// is not there any more, or has opted out: the brakes let it go.
+	Deleted bool
 }
 
 // Problem is why something is not, or cannot be, as was asked.
@@ -87,6 +90,6 @@ func (w Want) On(backend string) Want {
 
 // Same says whether two Wants ask for the same.
 func (w Want) Same(o Want) bool {
-	return w.Service == o.Service && w.Mode == o.Mode && w.Drain == o.Drain &&
+	return w.Service == o.Service && w.Mode == o.Mode && w.Drain == o.Drain && w.Deleted == o.Deleted &&
 		maps.Equal(w.Live, o.Live) && slices.EqualFunc(w.Objects, o.Objects, Same)
 }

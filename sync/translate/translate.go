@@ -67,6 +67,7 @@ func Service(in Input, p Policy) Result {
 	}
 	s := t.settings()
 	result.Want.Drain = s.drains.all
+	result.Want.Deleted = in.Service.DeletionTimestamp != nil
 	leaves := !result.Addressed || in.Service.DeletionTimestamp != nil
 	if t.paused(s, leaves) {
 		result.Want.Mode = t.mode

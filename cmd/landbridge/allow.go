@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"landbridge.dev/sync/reconcile"
+)
+
+// How long an allowance holds, and how often a controller looks for one.
+const (
+	allowFor   = 10 * time.Minute
+	allowEvery = 3 * time.Second
+)
+
+// allowAnnotation on the leader's Lease carries "HASH UNTIL", the time in RFC
+// 3339: who may let a plan through is whoever may patch the Lease.
+const allowAnnotation = "landbridge.dev/allow"
+
+type allowCommand struct {
+	common
+	lease leaseFlags
+}
+
+func newAllow() *cobra.Command {
+	a := &allowCommand{}
+	cmd := &cobra.Command{
+		Use:   "allow HASH",
+		Short: "Let the plan with this hash through the brake, for ten minutes",
+		Long: "Allow releases a brake for exactly the removals that it holds now. Their hash\n" +
+			"stands in the condition and the event of each Service concerned, reason Braked.\n\n" +
+			"It needs the right to patch the leader's Lease.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd.Context(), args[0], cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&a.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config)")
+	a.lease.registerName(f)
+	return cmd
+}
+
+func (a *allowCommand) run(ctx context.Context, hash string, w io.Writer) error {
+	if !regexp.MustCompile(`^[0-9a-f]{12}$`).MatchString(hash) {
+		return fmt.Errorf("%q is not a plan's hash: 12 hex digits, as in the message of a Service with the reason Braked", hash)
+	}
+	kube, err := a.restConfig()
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(kube)
+	if err != nil {
+		return fmt.Errorf("kubernetes: %w", err)
+	}
+	namespace, err := a.lease.leaseNamespace()
+	if err != nil {
+		return err
+	}
+	until := time.Now().Add(allowFor).UTC().Truncate(time.Second)
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"annotations": map[string]string{allowAnnotation: hash + " " + until.Format(time.RFC3339)},
+	}})
+	if err != nil {
+		return fmt.Errorf("lease: %w", err)
+	}
+	_, err = client.CoordinationV1().Leases(namespace).Patch(ctx, a.lease.name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "landbridge-allow"})
+	if err != nil {
+		return fmt.Errorf("lease %s/%s: %w", namespace, a.lease.name, err)
+	}
+	_, err = fmt.Fprintf(w, "plan %s is allowed until %s\n", hash, until.Format(time.RFC3339))
+	return err
+}
+
+// watchAllowances takes up what `landbridge allow` wrote on the Lease.
+func (l *leaseFlags) watchAllowances(ctx context.Context, client kubernetes.Interface, r *reconcile.Reconciler, log *zap.Logger) error {
+	namespace, err := l.leaseNamespace()
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(allowEvery)
+	defer tick.Stop()
+	last := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		lease, err := client.CoordinationV1().Leases(namespace).Get(ctx, l.name, metav1.GetOptions{})
+		if err != nil || lease.Annotations[allowAnnotation] == last {
+			continue // while the API server is away nothing is allowed anew
+		}
+		last = lease.Annotations[allowAnnotation]
+		hash, until, ok := parseAllowance(last)
+		if !ok || time.Now().After(until) {
+			continue
+		}
+		log.Info("plan allowed", zap.String("hash", hash), zap.Time("until", until))
+		r.Allow(hash, until)
+	}
+}
+
+func parseAllowance(s string) (hash string, until time.Time, ok bool) {
+	hash, at, found := strings.Cut(s, " ")
+	if !found {
+		return "", time.Time{}, false
+	}
+	until, err := time.Parse(time.RFC3339, at)
+	return hash, until, err == nil
+}
