@@ -575,3 +575,15 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("writes %d, %v", d.Writes(), err)
 	}
 }
+
+// raw makes a call with any body, in-process.
+func raw(d *bigip.Device, method, path, body string) int {
+	r, err := http.NewRequest(method, "http://device"+path, strings.NewReader(body)) //nolint:noctx // in-process
+	if err != nil {
+		return 400
+	}
+	r.SetBasicAuth("admin", "admin")
+	w := &answer{header: make(http.Header)}
+	d.Handler().ServeHTTP(w, r)
+	return w.status
+}

@@ -91,7 +91,8 @@ func controlState(on controlRoute) {
 		return map[string]string{"state": d.FailoverState()}, nil
 	})
 	on("POST /units/{unit}/reboot", func(d *Device, _ *http.Request) (any, error) {
-		return map[string]bool{"rebooted": true}, d.Reboot()
+		d.Reboot()
+		return map[string]bool{"rebooted": true}, nil
 	})
 	on("POST /units/{unit}/forget-tokens", func(d *Device, _ *http.Request) (any, error) {
 		d.ForgetTokens()

@@ -1,7 +1,6 @@
 package bigip
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -17,7 +16,7 @@ type unit struct {
 	mu       sync.Mutex
 	state    string // active, standby, offline, forced-offline
 	since    time.Time
-	saved    []byte // the configuration on disk
+	saved    *mcp.State // the configuration on disk
 	group    *group // nil: standalone
 	lastSync string // fingerprint of the synced configuration at the last sync
 }
@@ -104,13 +103,10 @@ func (u *unit) DeviceProps(o *mcp.Object) map[string]any {
 
 // Save writes the running configuration to disk: what a reboot returns to.
 func (u *unit) Save() error {
-	snap, err := u.d.store.Snapshot()
-	if err != nil {
-		return err
-	}
+	st := u.d.store.Capture()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.saved = snap
+	u.saved = st
 	return nil
 }
 
@@ -180,7 +176,7 @@ func (u *unit) isActive() bool {
 // Reboot restarts the device: it returns to the saved configuration, tokens
 // and transactions are gone, the peer has taken over. A device that was never
 // saved returns to how it started.
-func (d *Device) Reboot() error {
+func (d *Device) Reboot() {
 	_, _, g := d.unit.get()
 	if g != nil && d.unit.isActive() {
 		d.unit.failover()
@@ -190,10 +186,7 @@ func (d *Device) Reboot() error {
 	d.unit.mu.Lock()
 	saved := d.unit.saved
 	d.unit.mu.Unlock()
-	if err := d.store.Restore(saved); err != nil {
-		return fmt.Errorf("reboot: %w", err)
-	}
-	return nil
+	d.store.Reinstate(saved)
 }
 
 // FailoverState returns "active", "standby" or "forced-offline".

@@ -124,3 +124,37 @@ func (s *Store) replaceAll(snap snapshot, objects []*Object) []Key {
 	slices.SortFunc(keys, compareKeys)
 	return keys
 }
+
+// State is a configuration at one commit, kept in memory.
+type State struct {
+	generation, vsIndex int64
+	objects             []*Object
+}
+
+// Capture returns the configuration as it is. Objects are immutable, so it
+// costs little.
+func (s *Store) Capture() *State {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	st := &State{generation: s.generation, vsIndex: s.vsIndex}
+	for _, byKey := range s.objects {
+		for _, o := range byKey {
+			st.objects = append(st.objects, o)
+		}
+	}
+	slices.SortFunc(st.objects, func(a, b *Object) int {
+		if c := restoreRank(a) - restoreRank(b); c != 0 {
+			return c
+		}
+		return compareKeys(a.Key(), b.Key())
+	})
+	return st
+}
+
+// Reinstate replaces the whole configuration by one captured from this Store,
+// as Restore does.
+func (s *Store) Reinstate(st *State) {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	s.notify(s.replaceAll(snapshot{Generation: st.generation, VSIndex: st.vsIndex}, st.objects))
+}
