@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,6 +92,9 @@ func (a *applier) audit(service state.Ref, c plan.Change, status apply.Status, t
 
 // change carries out one change; effect says that the device is now another.
 func (a *applier) change(ctx context.Context, c plan.Change) (effect bool, err error) {
+	if err := wellFormed(c); err != nil {
+		return false, err
+	}
 	switch c.Op {
 	case plan.Create:
 		return a.create(ctx, c.After)
@@ -100,6 +104,24 @@ func (a *applier) change(ctx context.Context, c plan.Change) (effect bool, err e
 		return a.remove(ctx, c.Before)
 	}
 	return false, &refusal{ReasonDeviceRefused, fmt.Errorf("%q is no operation", c.Op)}
+}
+
+// wellFormed refuses what would be another call than was meant.
+func wellFormed(c plan.Change) error {
+	lacks := func(m state.Member) bool { return m.Node == "" }
+	for _, o := range []state.Object{c.Before, c.After} {
+		switch o := o.(type) {
+		case *state.PoolMember:
+			if lacks(o.Member) {
+				return &refusal{ReasonDeviceRefused, fmt.Errorf("the plan names no node for member %s", o.Endpoint)}
+			}
+		case *state.Pool:
+			if i := slices.IndexFunc(o.Members, lacks); i >= 0 && c.Op == plan.Create {
+				return &refusal{ReasonDeviceRefused, fmt.Errorf("the plan names no node for member %s", o.Members[i].Endpoint)}
+			}
+		}
+	}
+	return nil
 }
 
 func (a *applier) create(ctx context.Context, o state.Object) (effect bool, err error) {

@@ -20,7 +20,7 @@ import (
 const (
 	manyPools     = 25_000
 	membersOfEach = 10
-	manyNodes     = 5_000
+	manyNodes     = 1_000
 	// mostOfPool is what a pool with ten members may take once it is read,
 	// in bytes: below 100 MB for 25,000 of them.
 	mostOfPool = 3_600
@@ -111,7 +111,7 @@ func (d *largeDevice) open(t testing.TB) *f5.Backend {
 // TestMemoryOfALargeDevice bounds what pools with ten members each take once
 // they are read.
 func TestMemoryOfALargeDevice(t *testing.T) { // not in parallel: it measures the heap
-	const pools = manyPools / 5
+	const pools = manyPools / 25
 	d := newLargeDevice(pools)
 	b := d.open(t)
 	before := heap()

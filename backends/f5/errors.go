@@ -134,8 +134,15 @@ type loginError struct {
 }
 
 func (e *loginError) Error() string {
-	return fmt.Sprintf("login to %s as %q is refused: correct the files username and password of credentialsDir, or the user on the device: %v",
-		e.host, e.user, e.err)
+	advice := "see to the user on the device"
+	var answer *Error
+	switch {
+	case errors.As(e.err, &answer) && answer.Status == http.StatusUnauthorized:
+		advice = "correct the files username and password of credentialsDir, or the user on the device"
+	case strings.Contains(e.err.Error(), "maximum active login tokens"):
+		advice = "too many programs are logged in as this user: give this one a user of its own"
+	}
+	return fmt.Sprintf("login to %s as %q is refused: %s: %v", e.host, e.user, advice, e.err)
 }
 
 func (e *loginError) Unwrap() error { return e.err }

@@ -140,6 +140,9 @@ func whyRefused(e *Error) (reason, advice string) {
 // ofTheDevice says whether the failure is of the device as a whole, so that
 // further Units would only meet it too, each after its own time-out.
 func ofTheDevice(out apply.Outcome) bool {
+	if out.Reason == ReasonStopped {
+		return false
+	}
 	return out.Status == apply.Unavailable || out.Status == apply.Unknown && errors.Is(out.Err, context.DeadlineExceeded)
 }
 
