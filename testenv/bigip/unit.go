@@ -17,8 +17,8 @@ type unit struct {
 	state    string // active, standby, offline, forced-offline
 	since    time.Time
 	saved    *mcp.State // the configuration on disk
-	group    *group // nil: standalone
-	lastSync string // fingerprint of the synced configuration at the last sync
+	group    *group     // nil: standalone
+	lastSync string     // fingerprint of the synced configuration at the last sync
 }
 
 func newUnit(d *Device) *unit {

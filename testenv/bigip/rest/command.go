@@ -23,6 +23,9 @@ func (s *Server) command(c *call, rest string) (answer any, handled bool, err er
 	if err != nil {
 		return nil, true, err
 	}
+	if !s.isAdmin(c.user.name) && s.roleIn(c.user.name, "all-partitions") != "manager" {
+		return nil, true, s.unauthorized(c.user.name, c.Method, rest)
+	}
 	if err := s.o.Unit.Writable(); err != nil {
 		return nil, true, err
 	}

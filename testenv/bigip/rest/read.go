@@ -20,6 +20,9 @@ func (s *Server) read(c *call, rest string) (any, error) {
 	if !ok {
 		return s.index(c, rest, q)
 	}
+	if err := s.mayRead(c.user.name, p, rest); err != nil {
+		return nil, err
+	}
 	if p.parent != "" {
 		if _, ok := s.store.Get(mcp.Key{Kind: p.kind.Parent().Path, Path: p.parent}); !ok {
 			return nil, mcp.NotFound(p.kind.Parent(), "", p.parent, true)
@@ -29,7 +32,7 @@ func (s *Server) read(c *call, rest string) (any, error) {
 		return s.stats(p, q)
 	}
 	if p.path == "" && p.kind.Naming != mcp.Singleton {
-		return s.collection(p, q)
+		return s.collection(c.user.name, p, q)
 	}
 	o, ok := s.store.Get(p.key())
 	if !ok {
@@ -58,10 +61,13 @@ func (s *Server) index(c *call, rest string, q query) (any, error) {
 }
 
 // collection answers GET of a collection with its filter and paging.
-func (s *Server) collection(p place, q query) (any, error) {
+func (s *Server) collection(user string, p place, q query) (any, error) {
 	objects := s.store.List(p.kind.Path, p.parent)
 	items := make([]any, 0, len(objects))
 	for _, o := range objects {
+		if !s.visible(user, o) {
+			continue
+		}
 		d := s.object(o, view{expand: q.expand, query: q})
 		ok, err := q.matches(d)
 		if err != nil {

@@ -37,6 +37,12 @@ func (s *Server) tm(c *call, rest string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	change := write{method: c.Method, path: rest, body: body, user: c.user.name}
+	if p, ok := s.locate(rest); ok {
+		if err := s.mayWrite(p, change); err != nil {
+			return nil, err
+		}
+	}
 	s.commits.Lock()
 	defer s.commits.Unlock()
 	if !wait(c.Context(), s.o.CommitLatency) {
@@ -48,7 +54,7 @@ func (s *Server) tm(c *call, rest string) (any, error) {
 	var answer any
 	err = s.store.Update(func(tx *mcp.Tx) error {
 		var err error
-		answer, err = s.write(tx, write{method: c.Method, path: rest, body: body, user: c.user.name})
+		answer, err = s.write(tx, change)
 		return err
 	})
 	if err != nil {

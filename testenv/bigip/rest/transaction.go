@@ -170,8 +170,13 @@ func (s *Server) enqueue(c *call, id string) (any, error) {
 	}
 	c.trans = tr.id
 	path := strings.TrimSuffix(strings.TrimPrefix(c.path, "/mgmt/tm/"), "/")
-	if _, ok := s.locate(path); !ok {
+	p, ok := s.locate(path)
+	if !ok {
 		return nil, s.unregistered(c)
+	}
+	change := write{method: c.Method, path: path, body: body, user: c.user.name}
+	if err := s.mayWrite(p, change); err != nil {
+		return nil, err
 	}
 	s.trans.mu.Lock()
 	defer s.trans.mu.Unlock()
@@ -179,7 +184,7 @@ func (s *Server) enqueue(c *call, id string) (any, error) {
 		return nil, err
 	}
 	tr.next++
-	q := queued{id: tr.next, uri: "https://localhost" + c.path, raw: body, write: write{method: c.Method, path: path, body: body, user: c.user.name}}
+	q := queued{id: tr.next, uri: "https://localhost" + c.path, raw: body, write: change}
 	tr.commands = append(tr.commands, q)
 	return s.commandDoc(tr, q, len(tr.commands)), nil
 }
