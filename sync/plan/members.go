@@ -122,15 +122,19 @@ func (d *differ) standing(want, pool *state.Pool, w, h state.Member) {
 		d.leave(pool, withMark(h, w), want.DrainTimeout)
 		return
 	}
-	w.Node, w.Owner, w.Available = h.Node, h.Owner, h.Available
+	w.Node, w.Owner, w.Available = h.Node, d.Identity.Owner(d.Want.Service), h.Available
+	why := ""
 	if w.SameWanted(h) {
-		return
+		if w.Owner == h.Owner {
+			return
+		}
+		why = "is tagged anew" // a former uid's, which Line does not show
 	}
 	s := addMembers
 	if w.Admin != state.Enabled && h.Admin == state.Enabled {
 		s = stopMembers
 	}
-	d.add(s, Change{Op: Update, Before: member(pool, h), After: member(pool, w)})
+	d.add(s, Change{Op: Update, Before: member(pool, h), After: member(pool, w), Why: why})
 }
 
 // withMark is the standing member h with the news that its endpoint is
@@ -154,7 +158,7 @@ func (d *differ) leave(pool *state.Pool, m state.Member, timeout time.Duration) 
 	case timeout == 0:
 		d.remove(pool, m, "")
 		return false
-	case !m.Drain.Set():
+	case !m.Drain.Set(), m.Drain == state.NoDeadline && timeout > 0: // a limit was set since
 		d.stop(pool, m, timeout)
 		return true
 	case m.Drain.Passed(d.Now):
@@ -181,7 +185,23 @@ func (d *differ) podGone(pool *state.Pool, e state.Endpoint) bool {
 		_, wanted := p.Member(e)
 		return !wanted
 	}
-	return true
+	return !d.live(e.Address)
+}
+
+// live says whether the Service has an endpoint at an address, be it one that
+// is terminating: its members tell, where the Want does not.
+func (d *differ) live(a state.Address) bool {
+	if d.alive == nil {
+		d.alive = map[state.Address]bool{}
+		for _, o := range d.want {
+			if p, ok := o.(*state.Pool); ok {
+				for _, m := range p.Members {
+					d.alive[m.Endpoint.Address] = true
+				}
+			}
+		}
+	}
+	return d.alive[a] || d.Want.Live[a]
 }
 
 // stop forces a member offline. With a timeout it drains from now on; with 0

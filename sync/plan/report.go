@@ -95,14 +95,19 @@ func entryOf(service state.Ref, c Change) Entry {
 	if id.Kind == state.KindMember {
 		e.Member = id.Member.String()
 	}
-	e.Before, e.After = contents(c.Before), contents(c.After)
+	taken := c.Op == Update && c.Before.OwnedBy() != c.After.OwnedBy()
+	e.Before, e.After = contents(c.Before, taken), contents(c.After, taken)
 	return e
 }
 
-// contents are an object's lines without the owner, which the entry names.
-func contents(o state.Object) []string {
+// contents are an object's lines, without the owner, which the entry names,
+// unless that is what changes.
+func contents(o state.Object, withOwner bool) []string {
 	if o == nil {
 		return nil
+	}
+	if withOwner {
+		return o.Lines()
 	}
 	return slices.DeleteFunc(slices.Clone(o.Lines()), func(l string) bool { return strings.HasPrefix(l, "owner ") })
 }

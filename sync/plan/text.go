@@ -18,6 +18,9 @@ func (r *Report) Text(w io.Writer) error {
 			e.text(t, b.Name)
 		}
 	}
+	if r.Changes() > 0 {
+		fmt.Fprintln(t)
+	}
 	if len(r.Problems) > 0 {
 		fmt.Fprintln(t, "problems")
 		for _, p := range r.Problems {
