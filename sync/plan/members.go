@@ -48,6 +48,7 @@ func leaving(m state.Member) bool { return m.Terminating && m.Admin == state.Off
 func (d *differ) place(p *state.Pool, m state.Member) state.Member {
 	m.Owner = d.Identity.Owner(d.Want.Service)
 	m.Node = d.node(p, m.Endpoint.Address).Path
+	m.Available = len(p.Monitors) == 0 // without a monitor a member counts as available
 	d.added[m.Endpoint.Address] = true
 	return m
 }
@@ -119,18 +120,24 @@ func (d *differ) missing(pool *state.Pool, m state.Member) {
 // standing plans for a wanted member that is in the pool.
 func (d *differ) standing(want, pool *state.Pool, w, h state.Member) {
 	if leaving(w) {
-		d.leave(pool, withMark(h, w), want.DrainTimeout)
+		if !d.gate(pool, w, h) {
+			d.leave(pool, withMark(h, w), want.DrainTimeout)
+		}
 		return
 	}
-	w.Node, w.Owner, w.Available = h.Node, h.Owner, h.Available
+	w.Node, w.Owner, w.Available = h.Node, d.Identity.Owner(d.Want.Service), h.Available
+	why := ""
 	if w.SameWanted(h) {
-		return
+		if w.Owner == h.Owner {
+			return
+		}
+		why = "is tagged anew" // a former uid's, which Line does not show
 	}
 	s := addMembers
 	if w.Admin != state.Enabled && h.Admin == state.Enabled {
 		s = stopMembers
 	}
-	d.add(s, Change{Op: Update, Before: member(pool, h), After: member(pool, w)})
+	d.add(s, Change{Op: Update, Before: member(pool, h), After: member(pool, w), Why: why})
 }
 
 // withMark is the standing member h with the news that its endpoint is
@@ -154,19 +161,58 @@ func (d *differ) leave(pool *state.Pool, m state.Member, timeout time.Duration) 
 	case timeout == 0:
 		d.remove(pool, m, "")
 		return false
-	case !m.Drain.Set():
+	case !m.Drain.Set(), m.Drain == state.NoDeadline && timeout > 0: // a limit was set since
 		d.stop(pool, m, timeout)
 		return true
 	case m.Drain.Passed(d.Now):
 		d.remove(pool, m, "its drain has ended")
 		return false
+	case m.Idle && m.Admin == state.Offline:
+		d.remove(pool, m, "it has no connection left")
+		return false
 	}
+	d.count = append(d.count, pool.ID())
 	if m.Admin != state.Offline { // somebody has put it back
 		after := m
 		after.Admin = state.Offline
 		d.add(stopMembers, Change{Op: Update, Before: member(pool, m), After: member(pool, after), Why: "drains"})
 	}
 	d.lookAgain(m.Drain.Time())
+	return true
+}
+
+// gateTime is how long a leaving member that serves is kept for want of
+// another: two intervals of the device's own TCP monitor (5 s; ltm monitor tcp,
+// captured on TMOS 14.1.2).
+const gateTime = 10 * time.Second
+
+// gate says whether the leaving member h is to stay in service for now: its
+// endpoint still serves, and no other member of the pool is available on the
+// device, so that taking it offline would leave clients with nothing. A member
+// that came just now is not available before its monitor has been there.
+func (d *differ) gate(pool *state.Pool, w, h state.Member) bool {
+	if !w.Serves || h.Admin != state.Enabled || h.Drain.Set() {
+		return false
+	}
+	for _, other := range pool.Members {
+		if other.Endpoint != h.Endpoint && other.Admin == state.Enabled && other.Available {
+			return false
+		}
+	}
+	id := member(pool, h).ID()
+	since := d.Now
+	if d.Gated != nil {
+		if at := d.Gated(id); !at.IsZero() {
+			since = at
+		}
+	}
+	until := since.Add(gateTime)
+	if !d.Now.Before(until) {
+		return false
+	}
+	d.lookAgain(until)
+	d.gated = append(d.gated, id)
+	d.count = append(d.count, pool.ID())
 	return true
 }
 
@@ -181,7 +227,23 @@ func (d *differ) podGone(pool *state.Pool, e state.Endpoint) bool {
 		_, wanted := p.Member(e)
 		return !wanted
 	}
-	return true
+	return !d.live(e.Address)
+}
+
+// live says whether the Service has an endpoint at an address, be it one that
+// is terminating: its members tell, where the Want does not.
+func (d *differ) live(a state.Address) bool {
+	if d.alive == nil {
+		d.alive = map[state.Address]bool{}
+		for _, o := range d.want {
+			if p, ok := o.(*state.Pool); ok {
+				for _, m := range p.Members {
+					d.alive[m.Endpoint.Address] = true
+				}
+			}
+		}
+	}
+	return d.alive[a] || d.Want.Live[a]
 }
 
 // stop forces a member offline. With a timeout it drains from now on; with 0
@@ -200,6 +262,7 @@ func (d *differ) stop(pool *state.Pool, m state.Member, timeout time.Duration) {
 		after.Drain = state.NoDeadline
 		why = "drains"
 	}
+	d.count = append(d.count, pool.ID())
 	d.add(stopMembers, Change{Op: Update, Before: before, After: member(pool, after), Why: why})
 }
 
