@@ -61,7 +61,11 @@ type Backend struct {
 	writes   int
 	hook     Hook
 	readHook ReadHook
-	changed  chan struct{} // closed and replaced at each call that was recorded
+
+	connections map[state.ID]int // by member
+	counted     int
+
+	changed chan struct{} // closed and replaced at each call that was recorded
 }
 
 var _ apply.Backend = (*Backend)(nil)

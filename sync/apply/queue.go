@@ -106,6 +106,13 @@ func (a *alarms) set(ref state.Ref, at time.Time) {
 	heap.Push(&a.heap, alarm{at: at, ref: ref})
 }
 
+// soonest puts the alarm no later than at.
+func (a *alarms) soonest(ref state.Ref, at time.Time) {
+	if set, ok := a.at[ref]; !ok || at.Before(set) {
+		a.set(ref, at)
+	}
+}
+
 // due takes out what is due.
 func (a *alarms) due(now time.Time) []state.Ref {
 	var due []state.Ref

@@ -58,26 +58,29 @@ type Report struct {
 // decides and owns all of its state; the calls themselves run beside it.
 type Worker struct {
 	Options
-	acting   chan bool // whether changes may be made: the leader's right
-	allowing chan allowance
-	outcomes chan flight
-	reads    chan read
-	calls    sync.WaitGroup
+	acting    chan bool // whether changes may be made: the leader's right
+	allowing  chan allowance
+	outcomes  chan flight
+	countings chan []counted
+	reads     chan read
+	calls     sync.WaitGroup
 
-	act     bool
-	mirror  *state.Set // what stands outside; nil until the first full read
-	queue   queue
-	clock   alarms
-	flying  map[state.Ref]flight
-	locks   map[lock]bool
-	backoff map[state.Ref]time.Duration
-	brakes  brakes
-	reading bool
-	stale   bool              // the full read under way began before we were the leader
-	touched map[state.ID]bool // changed while a full read is under way
-	down    *outage
-	retry   time.Duration // until the next probe of a backend that is down
-	told    map[state.Ref]Report
+	act      bool
+	mirror   *state.Set // what stands outside; nil until the first full read
+	queue    queue
+	clock    alarms
+	flying   map[state.Ref]flight
+	locks    map[lock]bool
+	backoff  map[state.Ref]time.Duration
+	brakes   brakes
+	counts   counts
+	counting bool // a count is under way
+	reading  bool
+	stale    bool              // the full read under way began before we were the leader
+	touched  map[state.ID]bool // changed while a full read is under way
+	down     *outage
+	retry    time.Duration // until the next probe of a backend that is down
+	told     map[state.Ref]Report
 
 	callContext context.Context // that of changes, which outlives Run's a little
 }
@@ -90,17 +93,19 @@ type outage struct {
 // NewWorker makes a worker. It starts nothing: Run does.
 func NewWorker(o Options) *Worker {
 	return &Worker{
-		Options:  o,
-		acting:   make(chan bool, 1),
-		allowing: make(chan allowance, 1),
-		brakes:   newBrakes(o.Brake),
-		outcomes: make(chan flight),
-		reads:    make(chan read),
-		queue:    newQueue(),
-		flying:   map[state.Ref]flight{},
-		locks:    map[lock]bool{},
-		backoff:  map[state.Ref]time.Duration{},
-		told:     map[state.Ref]Report{},
+		Options:   o,
+		acting:    make(chan bool, 1),
+		allowing:  make(chan allowance, 1),
+		brakes:    newBrakes(o.Brake),
+		outcomes:  make(chan flight),
+		countings: make(chan []counted),
+		counts:    newCounts(),
+		reads:     make(chan read),
+		queue:     newQueue(),
+		flying:    map[state.Ref]flight{},
+		locks:     map[lock]bool{},
+		backoff:   map[state.Ref]time.Duration{},
+		told:      map[state.Ref]Report{},
 	}
 }
 
@@ -162,6 +167,8 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		case f := <-w.outcomes:
 			w.landed(f)
+		case answer := <-w.countings:
+			w.haveCounted(answer)
 		case r := <-w.reads:
 			w.haveRead(ctx, r)
 		case <-timer.C:
@@ -189,6 +196,8 @@ func (w *Worker) alarm(ctx context.Context) {
 		switch due {
 		case fullRead():
 			w.readAll(ctx)
+		case countLook():
+			w.count(ctx)
 		case brakeLook():
 			w.lookAtBrake(time.Now())
 		default:
@@ -225,6 +234,7 @@ func (w *Worker) consider(ctx context.Context, ref state.Ref) {
 		want.Drain = w.Drain
 	}
 	result, braked := w.brake(want, w.plan(want, false))
+	w.needCounts(ref, result, time.Now())
 	report := Report{
 		Backend: w.Backend.Name(), Service: ref, Revision: revision,
 		Problems: slices.Concat(problems, braked, result.Problems),
@@ -252,7 +262,7 @@ func (w *Worker) consider(ctx context.Context, ref state.Ref) {
 func (w *Worker) plan(want state.Want, keep bool) plan.Result {
 	return plan.Diff(plan.Input{
 		Backend: w.Backend.Name(), Want: want, Have: w.mirror, Identity: w.Identity, Now: time.Now(),
-		NodePartition: w.NodePartition, Keep: keep, Standing: w.Ledger.Standing, Leaned: w.Ledger.Leaned,
+		NodePartition: w.NodePartition, Keep: keep, Gated: w.gatedSince, Standing: w.Ledger.Standing, Leaned: w.Ledger.Leaned,
 	})
 }
 

@@ -20,6 +20,9 @@ type Input struct {
 	NodePartition string
 	// Keep leaves standing what is no longer wanted: the brake.
 	Keep bool
+	// Gated says since when a member has been kept in service because it is
+	// its pool's only one; the zero Time for not. nil: none is.
+	Gated func(state.ID) time.Time
 	// Standing says whether an object that another is to come After stands
 	// on its backend. nil: nothing is waited for.
 	Standing func(state.ID) bool
@@ -41,6 +44,12 @@ type Result struct {
 	// longer wanted and still stand, also while they drain, and also with
 	// Keep; sorted.
 	Removing []state.ID
+	// Count are the pools whose members' connections and availability have
+	// to be looked at for the plan to go on: those that drain or are gated;
+	// sorted.
+	Count []state.ID
+	// Gated are the members that are kept in service for now.
+	Gated []state.ID
 	// Problems are what cannot be done here, and why.
 	Problems []state.Problem
 }
@@ -79,6 +88,8 @@ func Diff(in Input) Result {
 		Again:    d.again,
 		Waiting:  d.waiting,
 		Removing: d.removing,
+		Count:    slices.Compact(slices.SortedFunc(slices.Values(d.count), state.ID.Compare)),
+		Gated:    d.gated,
 		Problems: d.problems,
 	}
 }
@@ -114,6 +125,8 @@ type differ struct {
 	again    time.Time
 	waiting  []state.ID
 	removing []state.ID
+	count    []state.ID
+	gated    []state.ID
 	problems []state.Problem
 	planned  map[state.Address]*state.Node // nodes made by this plan
 	gone     map[state.Address]int         // members taken away by this plan

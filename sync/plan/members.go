@@ -48,6 +48,7 @@ func leaving(m state.Member) bool { return m.Terminating && m.Admin == state.Off
 func (d *differ) place(p *state.Pool, m state.Member) state.Member {
 	m.Owner = d.Identity.Owner(d.Want.Service)
 	m.Node = d.node(p, m.Endpoint.Address).Path
+	m.Available = len(p.Monitors) == 0 // without a monitor a member counts as available
 	d.added[m.Endpoint.Address] = true
 	return m
 }
@@ -119,7 +120,9 @@ func (d *differ) missing(pool *state.Pool, m state.Member) {
 // standing plans for a wanted member that is in the pool.
 func (d *differ) standing(want, pool *state.Pool, w, h state.Member) {
 	if leaving(w) {
-		d.leave(pool, withMark(h, w), want.DrainTimeout)
+		if !d.gate(pool, w, h) {
+			d.leave(pool, withMark(h, w), want.DrainTimeout)
+		}
 		return
 	}
 	w.Node, w.Owner, w.Available = h.Node, d.Identity.Owner(d.Want.Service), h.Available
@@ -164,13 +167,52 @@ func (d *differ) leave(pool *state.Pool, m state.Member, timeout time.Duration) 
 	case m.Drain.Passed(d.Now):
 		d.remove(pool, m, "its drain has ended")
 		return false
+	case m.Idle && m.Admin == state.Offline:
+		d.remove(pool, m, "it has no connection left")
+		return false
 	}
+	d.count = append(d.count, pool.ID())
 	if m.Admin != state.Offline { // somebody has put it back
 		after := m
 		after.Admin = state.Offline
 		d.add(stopMembers, Change{Op: Update, Before: member(pool, m), After: member(pool, after), Why: "drains"})
 	}
 	d.lookAgain(m.Drain.Time())
+	return true
+}
+
+// gateTime is how long a leaving member that serves is kept for want of
+// another: two intervals of the device's own TCP monitor (5 s; ltm monitor tcp,
+// captured on TMOS 14.1.2).
+const gateTime = 10 * time.Second
+
+// gate says whether the leaving member h is to stay in service for now: its
+// endpoint still serves, and no other member of the pool is available on the
+// device, so that taking it offline would leave clients with nothing. A member
+// that came just now is not available before its monitor has been there.
+func (d *differ) gate(pool *state.Pool, w, h state.Member) bool {
+	if !w.Serves || h.Admin != state.Enabled || h.Drain.Set() {
+		return false
+	}
+	for _, other := range pool.Members {
+		if other.Endpoint != h.Endpoint && other.Admin == state.Enabled && other.Available {
+			return false
+		}
+	}
+	id := member(pool, h).ID()
+	since := d.Now
+	if d.Gated != nil {
+		if at := d.Gated(id); !at.IsZero() {
+			since = at
+		}
+	}
+	until := since.Add(gateTime)
+	if !d.Now.Before(until) {
+		return false
+	}
+	d.lookAgain(until)
+	d.gated = append(d.gated, id)
+	d.count = append(d.count, pool.ID())
 	return true
 }
 
@@ -220,6 +262,7 @@ func (d *differ) stop(pool *state.Pool, m state.Member, timeout time.Duration) {
 		after.Drain = state.NoDeadline
 		why = "drains"
 	}
+	d.count = append(d.count, pool.ID())
 	d.add(stopMembers, Change{Op: Update, Before: before, After: member(pool, after), Why: why})
 }
 

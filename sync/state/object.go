@@ -185,5 +185,5 @@ func Same(a, b Object) bool {
 	}
 	q, ok := b.(*Pool)
 	return ok && p.Path == q.Path && p.Backend == q.Backend && p.DrainTimeout == q.DrainTimeout &&
-		p.SameSettings(q) && slices.EqualFunc(p.Members, q.Members, Member.SameWanted)
+		p.SameSettings(q) && slices.EqualFunc(p.Members, q.Members, func(a, b Member) bool { return a.SameWanted(b) && a.Serves == b.Serves })
 }

@@ -19,7 +19,7 @@ func full(t *testing.T) map[string]state.Object {
 	follows := []state.ID{{Backend: "bigip/dc2", Kind: state.KindPool, Name: "/web/p"}}
 	member := state.Member{
 		Endpoint: endpoint(t, "10.0.0.1%2:8080"), Node: "/Common/10.0.0.1%2", Owner: cartOwner, Admin: state.Offline,
-		Ratio: 3, Priority: 2, Terminating: true, Drain: 1782900000, Available: true,
+		Ratio: 3, Priority: 2, Terminating: true, Drain: 1782900000, Available: true, Idle: true, Serves: true,
 	}
 	return map[string]state.Object{
 		"virtual server": &state.VirtualServer{
@@ -61,6 +61,8 @@ var silent = map[string]map[string]string{
 		".DrainTimeout":                       "wanted, and stands on no device",
 		".Members[0].Node":                    "the member's address says it; a plan fills it in",
 		".Members[0].Available":               "what the device reports, and nobody sets",
+		".Members[0].Idle":                    "what the device reports, and nobody sets",
+		".Members[0].Serves":                  "decides when, and not what",
 		".Members[0].Owner.Cluster":           "a plan looks at a member's owner by itself",
 		".Members[0].Owner.UID":               "as above",
 		".Members[0].Owner.Service.Name":      "as above",
@@ -70,6 +72,8 @@ var silent = map[string]map[string]string{
 		".Backend": "the ID", ".Pool": "the ID",
 		".Member.Node":                    "the member's address says it; a plan fills it in",
 		".Member.Available":               "what the device reports, and nobody sets",
+		".Member.Idle":                    "what the device reports, and nobody sets",
+		".Member.Serves":                  "decides when, and not what",
 		".Member.Owner.Cluster":           "a plan looks at a member's owner by itself",
 		".Member.Owner.UID":               "as above",
 		".Member.Owner.Service.Name":      "as above",

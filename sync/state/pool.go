@@ -53,8 +53,14 @@ type Member struct {
 	// Drain is until when a leaving member keeps its connections. In a
 	// desired set it is 0: the plan reckons it.
 	Drain Deadline
+	// Serves is a wanted member whose endpoint leaves and still answers: it
+	// is kept in service while it is the pool's only one.
+	Serves bool
 	// Available is what the device reports: up, or without a monitor.
 	Available bool
+	// Idle is what the device reports of a draining member: it had no
+	// connection left when it was last counted.
+	Idle bool
 }
 
 // Line is the member's wanted content in one line.

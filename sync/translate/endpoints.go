@@ -130,7 +130,7 @@ func (t *translation) podMembers(port corev1.ServicePort, six bool) []state.Memb
 	best := bestOf(endpoints)
 	members := make([]state.Member, 0, len(endpoints))
 	for _, e := range endpoints {
-		m := state.Member{Endpoint: e.Endpoint, Ratio: 1, Terminating: e.condition <= leaving}
+		m := state.Member{Endpoint: e.Endpoint, Ratio: 1, Terminating: e.condition <= leaving, Serves: e.condition == leaving}
 		if !takesClients(e.condition, best) {
 			m.Admin = state.Offline
 		}

@@ -1,0 +1,59 @@
+package f5
+
+import (
+	"context"
+	"fmt"
+
+	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/state"
+)
+
+var _ apply.Counter = (*Backend)(nil)
+
+// memberStats is the answer to GET .../members/stats: one entry for each
+// member, under its own address (captured on TMOS 14.1.0 and 16.1.2).
+type memberStats struct {
+	Entries map[string]struct {
+		NestedStats struct {
+			Entries struct {
+				Addr          statText  `json:"addr"`
+				Port          statValue `json:"port"`
+				Connections   statValue `json:"serverside.curConns"`
+				MonitorStatus statText  `json:"monitorStatus"`
+				Availability  statText  `json:"status.availabilityState"`
+			} `json:"entries"`
+		} `json:"nestedStats"`
+	} `json:"entries"`
+}
+
+type statText struct {
+	Description string `json:"description"`
+}
+
+type statValue struct {
+	Value int `json:"value"`
+}
+
+// Count reads the counters of a pool's members, in one call. A member is
+// available when its monitor says so, or when it has none (unchecked); one
+// that was not probed yet is not.
+func (b *Backend) Count(ctx context.Context, pool state.ID) ([]apply.Count, error) {
+	var stats memberStats
+	if err := b.active().get(ctx, membersPath(pool.Name)+"/stats", &stats); err != nil {
+		return nil, fmt.Errorf("%s: %w", pool, err)
+	}
+	counts := make([]apply.Count, 0, len(stats.Entries))
+	for _, e := range stats.Entries {
+		s := e.NestedStats.Entries
+		address, err := state.ParseAddress(s.Addr.Description)
+		if err != nil || s.Port.Value < 1 || s.Port.Value > 65535 {
+			continue // a member by name or for any port: none of ours
+		}
+		counts = append(counts, apply.Count{
+			Endpoint:    state.Endpoint{Address: address, Port: uint16(s.Port.Value)},
+			Connections: s.Connections.Value,
+			Available:   s.Availability.Description == "available" || s.MonitorStatus.Description == "unchecked",
+		})
+	}
+	return counts, nil
+}
