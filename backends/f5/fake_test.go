@@ -171,10 +171,11 @@ func html(w http.ResponseWriter, status int, text string) {
 }
 
 // hang keeps a request until its client goes, which net/http sees only once
-// the body was read.
+// the body was read, and gives no answer even then.
 func hang(r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
 }
 
 func emptyCollection(w http.ResponseWriter) {

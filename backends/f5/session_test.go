@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,7 @@ import (
 	"landbridge.dev/backends/f5"
 	"landbridge.dev/sync/apply"
 	"landbridge.dev/sync/plan"
+	"landbridge.dev/testenv/bigip"
 )
 
 func TestOneLoginServesAllCallsAndIsGivenBack(t *testing.T) {
@@ -263,9 +265,9 @@ func TestContextReachesTheSocket(t *testing.T) {
 	t.Parallel()
 	arrived, gone := make(chan struct{}), make(chan struct{})
 	f := newFake(t, func(_ http.ResponseWriter, r *http.Request) {
+		defer close(gone)
 		close(arrived)
 		hang(r)
-		close(gone)
 	})
 	b := f.open(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -315,4 +317,33 @@ func wantNoSecret(t *testing.T, text string, f *fake) {
 			t.Errorf("%q shows %q", text, secret)
 		}
 	}
+}
+
+// TestSimulatedTime lets an hour of tokens pass in process, without sockets,
+// as histories in a simulated clock do.
+func TestSimulatedTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, err := bigip.New(bigip.Options{Partitions: []string{"web"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := optionsFor(d)
+		o.Hosts, o.Transport = []string{"http://device"}, inProcess{d.Handler()}
+		b := open(t, o)
+		for i := range 7 {
+			mustCreate(t, b, testPool(pathOf(i)[5:]))
+			time.Sleep(10 * time.Minute) // of the bubble's clock
+		}
+		logins := 0
+		for _, r := range d.Requests() {
+			if r.Path == "/mgmt/shared/authn/login" {
+				logins++
+			}
+		}
+		// A token lives for 20 minutes and is renewed after 16.
+		if got := mustRead(t, b).Len(); logins != 4 || got < 7 {
+			t.Errorf("%d logins, %d objects; want 4 logins", logins, got)
+		}
+	})
 }
