@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -88,7 +89,8 @@ func (l *Ledger) shown(backend string, service state.Ref, shows []state.Frontend
 	l.shows[key] = slices.Clone(shows)
 }
 
-// change alters a place. If that gives it to another Service, both are dirty.
+// change alters a place. If that gives it to another Service, both are dirty,
+// and so are those that go on waiting, who say for whom.
 func (l *Ledger) change(p place, alter func(*holder)) {
 	h := l.holders[p]
 	if h == nil {
@@ -104,7 +106,8 @@ func (l *Ledger) change(p place, alter func(*holder)) {
 	if before == after {
 		return
 	}
-	for _, ref := range []state.Ref{before, after} {
+	waiting := slices.SortedFunc(maps.Keys(h.claimants), state.Ref.Compare)
+	for _, ref := range slices.Concat([]state.Ref{before, after}, waiting) {
 		if !ref.IsZero() && l.claims[ref] != nil {
 			l.mark(p.backend, ref)
 		}

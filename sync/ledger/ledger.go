@@ -15,9 +15,10 @@ import (
 	"landbridge.dev/sync/state"
 )
 
-// Revision counts how often what a Service asks for on one backend has
-// changed; 0 is a Service without a claim. What is reported of an older one
-// than the newest is out of date.
+// Revision numbers the states of what Services ask for on backends: a later
+// one has a higher number, and none comes again, also where a Service is made
+// anew under its old name. 0 is a Service without a claim. What is reported of
+// another one than the newest is out of date.
 type Revision uint64
 
 // Ledger is desired state. The zero value is not usable: New.
@@ -28,6 +29,7 @@ type Ledger struct {
 	shows    map[showing][]state.Frontend // what each backend showed last
 	backends map[string]*backend
 	order    order
+	revision Revision // the newest of all
 }
 
 // claim is what one Service asks for.
@@ -36,7 +38,7 @@ type claim struct {
 	created time.Time
 }
 
-// part is what it asks for on one backend, and how often that has changed.
+// part is what it asks for on one backend.
 type part struct {
 	want     state.Want
 	revision Revision
@@ -82,7 +84,8 @@ func (l *Ledger) Put(want state.Want, created time.Time) {
 		if had && before.want.Same(now) {
 			continue
 		}
-		c.parts[name] = part{want: now, revision: before.revision + 1}
+		l.revision++
+		c.parts[name] = part{want: now, revision: l.revision}
 		l.order.put(want.Service, name, now)
 		l.contend(want.Service, name, before.want, now, created)
 		l.mark(name, want.Service)
