@@ -27,10 +27,25 @@ func (s *Server) object(o *mcp.Object, v view) doc {
 		d.add("selfLink", s.link(k.Path, v.query))
 	}
 	s.props(&d, o)
+	if k.Parent() != nil && k.Parent().Path == "ltm/virtual" {
+		s.attached(&d, o)
+	}
 	for _, sub := range k.Subs {
 		s.subcollection(&d, o, sub, v)
 	}
 	return d
+}
+
+// attached links a virtual server's profile or policy to the object that it
+// is (TMOS 13 and later).
+func (s *Server) attached(d *doc, o *mcp.Object) {
+	group := "ltm/profile/"
+	if o.Kind.Collection == "policies" {
+		group = "ltm/policy"
+	}
+	if l, ok := s.linkTo(group, o.Path); ok {
+		d.add("nameReference", l)
+	}
 }
 
 func (s *Server) naming(d *doc, o *mcp.Object, v view) {

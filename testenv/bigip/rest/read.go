@@ -68,7 +68,7 @@ func (s *Server) collection(user string, p place, q query) (any, error) {
 		if !s.visible(user, o) {
 			continue
 		}
-		d := s.object(o, view{expand: q.expand, query: q})
+		d := s.object(o, view{expand: q.expand}) // links of items echo no query (captured)
 		ok, err := q.matches(d)
 		if err != nil {
 			return nil, err
