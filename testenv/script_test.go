@@ -113,7 +113,7 @@ func setUp(ctx context.Context, env *testscript.Env) error {
 		}
 	})
 	for name, value := range w.Vars() {
-		if name != "DIR" {
+		if name != "DIR" && name != "CLUSTER" {
 			env.Setenv(name, value)
 		}
 	}

@@ -81,3 +81,6 @@ func nth(a netip.Addr, n int) netip.Addr {
 	}
 	return a
 }
+
+// Management is "host:port" of the device's iControl REST.
+func (a *Addresses) Management() string { return a.loopback("443") }

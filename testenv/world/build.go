@@ -36,19 +36,27 @@ func Prepare(ctx context.Context, progress io.Writer) error {
 // Binary is where Prepare leaves the landbridge program: one built with the
 // race detector if this program is.
 func Binary() (string, error) {
-	dir := os.Getenv(kube.CacheEnv)
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("%w: set %s to a folder for built programs", err, kube.CacheEnv)
-		}
-		dir = filepath.Join(cache, "landbridge")
+	dir, err := CacheDir()
+	if err != nil {
+		return "", err
 	}
 	kind := "bin"
 	if raceEnabled {
 		kind = "bin-race"
 	}
-	return filepath.Abs(filepath.Join(dir, kind, "landbridge"))
+	return filepath.Join(dir, kind, "landbridge"), nil
+}
+
+// CacheDir is where built programs are kept.
+func CacheDir() (string, error) {
+	if dir := os.Getenv(kube.CacheEnv); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("%w: set %s to a folder for built programs", err, kube.CacheEnv)
+	}
+	return filepath.Join(dir, "landbridge"), nil
 }
 
 // longBuild is what a build with a warm cache does not take.

@@ -181,3 +181,6 @@ func (c *Controller) AwaitEnd(ctx context.Context) error {
 		return c.failure(fmt.Errorf("waiting for its end: %w", ctx.Err()))
 	}
 }
+
+// Address is "host:port" of the controller's metrics and health.
+func (c *Controller) Address() string { return c.addr }

@@ -9,7 +9,7 @@ import (
 // configuration is what landbridge is given unless a file is there already.
 const configuration = `apiVersion: landbridge.dev/v1
 kind: Config
-cluster: ` + Cluster + `
+cluster: $CLUSTER
 bigip:
   - name: dc1
     hosts: [$BIGIP]
@@ -29,7 +29,7 @@ tenants:
 func (w *World) Vars() map[string]string {
 	a := w.Addresses
 	return map[string]string{
-		"DIR":   w.dir,
+		"DIR": w.dir, "CLUSTER": w.cluster,
 		"BIGIP": "https://" + strings.TrimSuffix(a.loopback("443"), ":443"),
 		"VIP":   a.VIP4(0).String(), "VIP2": a.VIP4(1).String(), "VIP3": a.VIP4(2).String(),
 		"VIP6": a.VIP6(0).String(), "VIP6_2": a.VIP6(1).String(),

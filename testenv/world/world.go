@@ -20,9 +20,6 @@ const (
 	// name of that ServiceAccount (deploy/rbac.yaml).
 	Namespace = "landbridge"
 
-	// Cluster is the cluster's name in the default configuration.
-	Cluster = "test"
-
 	// Username and Password are those of the device's administrator.
 	Username = "landbridge"
 	Password = "correct horse" //nolint:gosec // of a simulated device
@@ -34,6 +31,10 @@ type Options struct {
 	// exist. Empty means one in the system's temporary folder, which Stop
 	// removes.
 	Dir string
+
+	// Cluster is the cluster's name in landbridge's configuration; empty
+	// means test.
+	Cluster string
 
 	// Nodes are the cluster's nodes; nil means node-a and node-b.
 	Nodes []string
@@ -54,6 +55,7 @@ type World struct {
 
 	dir     string
 	ownDir  bool
+	cluster string
 	binary  string // the landbridge program
 	kubecfg string // the kubeconfig of landbridge's ServiceAccount
 
@@ -73,6 +75,9 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 			err = errors.Join(fmt.Errorf("starting a world: %w", err), w.Stop())
 		}
 	}()
+	if w.cluster = o.Cluster; w.cluster == "" {
+		w.cluster = "test"
+	}
 	if o.Nodes == nil {
 		o.Nodes = []string{"node-a", "node-b"}
 	}
@@ -109,7 +114,7 @@ func (w *World) startKube(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if w.Kube, err = kube.Start(ctx, kube.Options{Binaries: binaries, Nodes: o.Nodes}); err != nil {
+	if w.Kube, err = kube.Start(ctx, kube.Options{Binaries: binaries, Dir: w.dir, Nodes: o.Nodes}); err != nil {
 		return err
 	}
 	root, err := sourceTree(ctx)
@@ -183,3 +188,17 @@ func (w *World) Stop() error {
 func (w *World) Dir() string { return w.dir }
 
 func (w *World) path(name string) string { return filepath.Join(w.dir, name) }
+
+// Logs are the paths of all logs there may be, by the program's name.
+func (w *World) Logs() map[string]string {
+	logs := map[string]string{"bigip": w.path("bigip.log")}
+	for _, c := range w.Controllers() {
+		logs[c.name] = c.log
+	}
+	if w.Kube != nil {
+		for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
+			logs[program] = filepath.Join(w.Kube.LogDir(), program+".log")
+		}
+	}
+	return logs
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"landbridge.dev/testenv/world"
+)
+
+func newUp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "up",
+		Short: "Start the environment and leave it running, with a served Service",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := theLab()
+			if err != nil {
+				return err
+			}
+			return l.up(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+}
+
+// up starts a process that keeps the lab up, and waits until it is ready.
+func (l lab) up(ctx context.Context, out io.Writer) error {
+	if r, err := l.current(); err == nil {
+		fmt.Fprintf(out, "The lab is up already.\n\n%s", r.Landing)
+		return nil
+	}
+	if up, err := l.running(); err != nil || up {
+		return errors.Join(err, errors.New("the lab is starting or ending; look again in a moment, or end it with `landbridge-lab down`"))
+	}
+	if err := world.Prepare(ctx, out); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(l.dir); err != nil { // of one that was killed
+		return err
+	}
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "starting a control plane with two nodes, a BIG-IP, and Landbridge …")
+	began := time.Now()
+	r, err := l.startHolder(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "The lab is up, after %.1f s.\n\n%s", time.Since(began).Seconds(), r.Landing)
+	return nil
+}
+
+// startHolder starts the process that keeps the lab up, in a session of its
+// own, so that no Ctrl-C and no closed terminal reaches it.
+func (l lab) startHolder(ctx context.Context) (record, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return record{}, err
+	}
+	log, err := os.Create(l.log())
+	if err != nil {
+		return record{}, err
+	}
+	defer log.Close()
+	cmd := exec.Command(exe, "serve")
+	cmd.Env = append(os.Environ(), dirEnv+"="+l.dir)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return record{}, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		var r record
+		if err := l.readJSON(readyFile, &r); err == nil {
+			return r, nil
+		}
+		select {
+		case <-tick.C:
+		case err := <-ended:
+			said, _ := os.ReadFile(l.log())
+			return record{}, fmt.Errorf("the lab did not come up (%v):\n%s", err, said)
+		case <-ctx.Done():
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			<-ended
+			return record{}, errors.Join(errors.New("the lab did not come up: interrupted"), os.RemoveAll(l.dir))
+		}
+	}
+}
