@@ -36,15 +36,17 @@ type Config struct {
 	// Mode is ModeApply (default) or ModePlan.
 	Mode string `json:"mode,omitempty"`
 	// Paused stops all changes outside.
-	Paused           bool           `json:"paused,omitempty"`
-	BIGIP            []BIGIP        `json:"bigip,omitempty"`
-	Classes          map[string]any `json:"classes,omitempty"`
-	AddressPools     []AddressPool  `json:"addressPools,omitempty"`
-	BGP              map[string]any `json:"bgp,omitempty"`
-	MQ               map[string]any `json:"mq,omitempty"`
-	Tenants          []Tenant       `json:"tenants,omitempty"`
-	Brakes           Brakes         `json:"brakes,omitempty"`
-	FinalizerTimeout Duration       `json:"finalizerTimeout,omitempty"`
+	Paused       bool           `json:"paused,omitempty"`
+	BIGIP        []BIGIP        `json:"bigip,omitempty"`
+	Classes      map[string]any `json:"classes,omitempty"`
+	AddressPools []AddressPool  `json:"addressPools,omitempty"`
+	BGP          map[string]any `json:"bgp,omitempty"`
+	MQ           map[string]any `json:"mq,omitempty"`
+	Tenants      []Tenant       `json:"tenants,omitempty"`
+	Brakes       Brakes         `json:"brakes,omitempty"`
+	// FinalizerTimeout is how long a deleted Service waits for what stands
+	// outside; 0 for ever.
+	FinalizerTimeout Duration `json:"finalizerTimeout,omitempty"`
 }
 
 // Brakes bound how much may be removed from one device that nobody deleted.

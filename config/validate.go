@@ -71,7 +71,6 @@ func validate(c *Config) []error {
 	if n := *c.Brakes.MinDelete; n < 0 {
 		k.bad("brakes.minDelete", "%d must be at least 0", n)
 	}
-	k.later("finalizerTimeout", c.FinalizerTimeout > 0)
 	k.devices(c)
 	k.addressPools(c)
 	for i := range c.Tenants {

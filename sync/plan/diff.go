@@ -174,6 +174,10 @@ func (d *differ) follow() {
 			d.virtualServer(v)
 		}
 	}
+	if d.Want.Orphan {
+		d.orphan()
+		return
+	}
 	d.noteRemoving()
 	if len(d.problems) == 0 && len(d.waiting) == 0 && !d.Keep {
 		d.unwanted()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"landbridge.dev/sync/ledger"
 	"landbridge.dev/sync/report"
 	"landbridge.dev/sync/state"
@@ -81,6 +83,9 @@ func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
 	if !exists || !r.leading.Load() {
 		return nil
 	}
+	if !wanted && r.overdue(ref, svc) {
+		return r.reporter.GiveUp(ctx, svc, problems)
+	}
 	problems = append(result.Problems[:len(result.Problems):len(result.Problems)], problems...)
 	if len(problems) == 0 && (!settled || !wanted) {
 		return nil // on its way: nothing to say yet
@@ -88,6 +93,20 @@ func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
 	return r.reporter.Write(ctx, svc, report.Standing{
 		Problems: problems, Members: members, Addresses: result.Addresses, Observed: observed,
 	})
+}
+
+// overdue says whether a deleted Service has waited for longer than the
+// configuration lets it; if it may wait on, it is looked at again in time.
+func (r *Reconciler) overdue(ref state.Ref, svc *corev1.Service) bool {
+	timeout := time.Duration(r.policy.Load().FinalizerTimeout)
+	if timeout == 0 || svc.DeletionTimestamp == nil || !report.Claimed(svc) {
+		return false
+	}
+	left := time.Until(svc.DeletionTimestamp.Add(timeout))
+	if left > 0 {
+		r.statuses.AddAfter(ref, left)
+	}
+	return left <= 0
 }
 
 // outside sums up what the backends said of the newest claim.

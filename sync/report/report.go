@@ -98,6 +98,18 @@ func (r *Reporter) Release(ctx context.Context, svc *corev1.Service) error {
 	return nil
 }
 
+// GiveUp takes the finalizer off a deleted Service although not all of it is
+// gone outside, and says so: what stands there is cleaned up later if the
+// controller can, and otherwise is for a person.
+func (r *Reporter) GiveUp(ctx context.Context, svc *corev1.Service, problems []state.Problem) error {
+	message := "finalizerTimeout has passed, and what was made outside may still stand there"
+	if len(problems) > 0 {
+		message += ": " + messageOf(problems)
+	}
+	r.events.Event(svc, corev1.EventTypeWarning, "FinalizerTimeout", message)
+	return r.Release(ctx, svc)
+}
+
 // clear takes our condition and ingress away.
 func (r *Reporter) clear(ctx context.Context, svc *corev1.Service) error {
 	status := map[string]any{}

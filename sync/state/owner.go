@@ -21,8 +21,12 @@ type Owner struct {
 // IsZero says whether the object is foreign: made by no Landbridge.
 func (o Owner) IsZero() bool { return o == Owner{} }
 
-// Tag writes the owner as it stands in an object's description.
+// Tag writes the owner as it stands in an object's description; for a foreign
+// one nothing.
 func (o Owner) Tag() string {
+	if o.IsZero() {
+		return ""
+	}
 	return "landbridge cluster=" + o.Cluster + " uid=" + o.UID + " service=" + o.Service.String()
 }
 
@@ -119,6 +123,9 @@ func parseDeadline(s string) (Deadline, bool) {
 // leader reads from it what this one knew.
 func MemberNote(o Owner, drain Deadline, terminating bool) string {
 	s := o.Tag()
+	if s == "" {
+		return ""
+	}
 	if drain.Set() {
 		s += " drain-until=" + drain.String()
 	}

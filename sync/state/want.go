@@ -60,6 +60,9 @@ type Want struct {
 	// Deleted is a Service that somebody has deleted, as against one that
 	// is not there any more, or has opted out: the brakes let it go.
 	Deleted bool
+	// Orphan leaves standing what is no longer wanted, and takes our tag
+	// off it: from then on it is foreign.
+	Orphan bool
 }
 
 // Problem is why something is not, or cannot be, as was asked.
@@ -90,6 +93,6 @@ func (w Want) On(backend string) Want {
 
 // Same says whether two Wants ask for the same.
 func (w Want) Same(o Want) bool {
-	return w.Service == o.Service && w.Mode == o.Mode && w.Drain == o.Drain && w.Deleted == o.Deleted &&
+	return w.Service == o.Service && w.Mode == o.Mode && w.Drain == o.Drain && w.Deleted == o.Deleted && w.Orphan == o.Orphan &&
 		maps.Equal(w.Live, o.Live) && slices.EqualFunc(w.Objects, o.Objects, Same)
 }

@@ -35,7 +35,7 @@ const (
 
 func keyStanding(key string) standing {
 	switch key {
-	case "partition", "device", "member-type", "paused":
+	case "partition", "device", "member-type", "paused", "deletion-policy":
 		return built
 	case "virtual-address", "drain-timeout":
 		return builtPort
@@ -44,7 +44,7 @@ func keyStanding(key string) standing {
 		"vm-members", "pod-share", "fallback",
 		"bgp", "bgp-peers", "bgp-communities", "bgp-local-preference", "bgp-med", "bgp-prepend",
 		"mq-consume", "mq-mode", "mq-path", "mq-concurrency", "mq-timeout", "mq-retry", "mq-max-attempts", "mq-ordering",
-		"mq-priority", "mq-pod-share", "vm-registry", "vm-in-cluster", "mq-announce", "deletion-policy":
+		"mq-priority", "mq-pod-share", "vm-registry", "vm-in-cluster", "mq-announce":
 		return later
 	case "address", "observed", "last-good":
 		return written
@@ -73,6 +73,7 @@ type settings struct {
 	device     string
 	memberType string // "pod" or "nodeport"; "" for the device's
 	paused     string // "config" or "all"; "" for not
+	orphan     bool   // what stands outside stays when the Service goes
 	addresses  []state.Address
 	drains     drains
 	vips       map[int]string // virtual-address with a port, by the port's index
@@ -174,6 +175,11 @@ func (t *translation) set(s *settings, annotation, key string, port int, value s
 		case "all":
 		default:
 			t.hold("BadAnnotation", "%s: %q must be config or all", annotation, value)
+		}
+	case "deletion-policy":
+		s.orphan = value == "orphan"
+		if value != "orphan" && value != "delete" {
+			t.hold("BadAnnotation", "%s: %q must be delete or orphan", annotation, value)
 		}
 	case "virtual-address":
 		if port < 0 {

@@ -14,11 +14,10 @@ import (
 type condition uint8
 
 const (
-	gone        condition = iota // terminating, and serves no more
-	leaving                      // terminating, and still serves
-	unready                      // alive, and takes nothing new
-	ready                        // takes clients
-	notEndpoint condition = 255
+	gone    condition = iota // terminating, and serves no more
+	leaving                  // terminating, and still serves
+	unready                  // alive, and takes nothing new
+	ready                    // takes clients
 )
 
 // conditionOf reads an endpoint's conditions as the API defines them: a
@@ -126,7 +125,7 @@ func (t *translation) once(reason, message string) {
 
 // podMembers are the pool members of a port whose members are pods.
 func (t *translation) podMembers(port corev1.ServicePort, six bool) []state.Member {
-	endpoints := t.endpoints(port, six)
+	endpoints := t.keepByNode(t.endpoints(port, six))
 	best := bestOf(endpoints)
 	members := make([]state.Member, 0, len(endpoints))
 	for _, e := range endpoints {
@@ -137,6 +136,32 @@ func (t *translation) podMembers(port corev1.ServicePort, six bool) []state.Memb
 		members = append(members, m)
 	}
 	return members
+}
+
+// keepByNode counts endpoints that turned unready only because their nodes did
+// as ready, where they are more than a third of all: a cluster that loses
+// sight of its nodes has not lost its pods, and the device's monitors tell
+// which of them answer.
+func (t *translation) keepByNode(endpoints []endpoint) []endpoint {
+	down := map[string]bool{}
+	for _, n := range t.Nodes {
+		if !nodeReady(n) {
+			down[n.Name] = true
+		}
+	}
+	var byNode []int
+	for i, e := range endpoints {
+		if e.condition == unready && down[e.node] {
+			byNode = append(byNode, i)
+		}
+	}
+	if len(byNode)*3 <= len(endpoints) {
+		return endpoints
+	}
+	for _, i := range byNode {
+		endpoints[i].condition = ready
+	}
+	return endpoints
 }
 
 func bestOf(endpoints []endpoint) condition {

@@ -76,6 +76,15 @@ func Service(in Input, p Policy) Result {
 	}
 	if leaves {
 		result.Want.Live = t.live()
+		result.Want.Orphan = s.orphan
+		return result
+	}
+	if t.unknownEndpoints() {
+		result.Want.Mode = state.Still
+		if handled(in.Service) {
+			t.fault(state.Still, "NoEndpointSlices", "the cluster shows no EndpointSlice of this Service, although it has a selector; what stands outside stays until it does")
+		}
+		result.Problems = t.problems
 		return result
 	}
 	t.grant(&s)
@@ -109,6 +118,18 @@ func addressesOf(objects []state.Object) []netip.Addr {
 	slices.SortFunc(addresses, netip.Addr.Compare)
 	return slices.Compact(addresses)
 }
+
+// unknownEndpoints says whether nothing is known of the Service's endpoints.
+// The EndpointSlice controller keeps a slice for each Service with a selector,
+// if need be an empty one: that there is none means that the list is empty,
+// not that all pods are gone.
+func (t *translation) unknownEndpoints() bool {
+	return len(t.Slices) == 0 && len(t.Service.Spec.Selector) > 0 && t.Service.Spec.Type != corev1.ServiceTypeExternalName
+}
+
+// handled says whether the Service has been reported on before. A new one
+// whose slice comes in a moment needs no word about it.
+func handled(svc *corev1.Service) bool { return svc.Annotations[AnnotationObserved] != "" }
 
 // paused says whether nothing at all may change for the Service, and why.
 func (t *translation) paused(s settings, leaves bool) bool {

@@ -203,13 +203,13 @@ func (w *Watcher) sliceChanged(o any) {
 	}
 }
 
-// allChanged tells of all Services of a namespace, or with "" of all that
-// could have node ports as members.
+// allChanged tells of all Services of a namespace, or with "" of all: nodes
+// are members where node ports are, and elsewhere tell why a pod is unready.
 func (w *Watcher) allChanged(namespace string) {
 	for _, informer := range w.services {
 		for _, o := range informer.GetStore().List() {
 			svc := o.(*corev1.Service)
-			if namespace == svc.Namespace || (namespace == "" && svc.Spec.Type != corev1.ServiceTypeClusterIP) {
+			if namespace == svc.Namespace || namespace == "" {
 				w.serviceChanged(svc)
 			}
 		}
