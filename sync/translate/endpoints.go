@@ -116,7 +116,8 @@ func (t *translation) endpointsOf(e discoveryv1.Endpoint, port uint16) []endpoin
 	return []endpoint{found}
 }
 
-// once holds the Service for a reason that comes up for several ports.
+// once holds the Service for a reason that comes up for several ports or
+// families.
 func (t *translation) once(reason, message string) {
 	if !slices.ContainsFunc(t.problems, func(p state.Problem) bool { return p.Message == message }) {
 		t.hold(reason, "%s", message)

@@ -14,7 +14,7 @@ import (
 // nodeMembers are the pool members of a port whose members are node ports.
 func (t *translation) nodeMembers(device config.BIGIP, port corev1.ServicePort, six bool) []state.Member {
 	if port.NodePort == 0 {
-		t.hold("NoNodePort", "port %s has no node port; member-type nodeport needs a Service of type NodePort or LoadBalancer", portName(port))
+		t.once("NoNodePort", "port "+portName(port)+" has no node port; member-type nodeport needs a Service of type NodePort or LoadBalancer")
 		return nil
 	}
 	local := t.Service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
@@ -31,6 +31,9 @@ func (t *translation) nodeMembers(device config.BIGIP, port corev1.ServicePort, 
 		members = append(members, state.Member{
 			Endpoint: state.Endpoint{Address: a, Port: uint16(port.NodePort)}, Ratio: 1,
 		})
+		if len(members) == device.NodePort.MaxNodes {
+			break // counted are those that can be members, not those that come before them by name
+		}
 	}
 	state.SortMembers(members)
 	return members
@@ -51,8 +54,7 @@ func (t *translation) servingNodes(port corev1.ServicePort, six bool) map[string
 }
 
 // eligibleNodes are the nodes that may be members, by name: ready, not being
-// deleted, not excluded by label, chosen by the device's selector, and no more
-// than it allows.
+// deleted, not excluded by label, and chosen by the device's selector.
 func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
 	selector, err := labels.Parse(which.NodeSelector)
 	if err != nil {
@@ -66,7 +68,7 @@ func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
 		}
 	}
 	slices.SortFunc(nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
-	return nodes[:min(len(nodes), which.MaxNodes)]
+	return nodes
 }
 
 func nodeReady(n *corev1.Node) bool {
