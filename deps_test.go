@@ -1,4 +1,3 @@
-// Package landbridge_test holds the tests of the repository as a whole.
 package landbridge_test
 
 import (
