@@ -20,6 +20,8 @@
 //	apiserver down|up|pause|resume
 //	condition SERVICE               "True Programmed: MESSAGE", of a Service in shop or NAMESPACE/NAME
 //
+//	allow SERVICE                   `landbridge allow` with the hash that its condition tells
+//
 //	landbridge start [NAME] [FLAG…] start a controller, wait until it leads and has read the device
 //	landbridge launch [NAME] [FLAG…]  only start it; NAME is "controller" unless written
 //	landbridge await leading|standby|end [NAME]
@@ -157,6 +159,7 @@ func language() map[string]command {
 		"node":       node,
 		"apiserver":  apiserver,
 		"condition":  condition,
+		"allow":      allow,
 		"landbridge": landbridge,
 		"device":     device,
 		"client":     client,
