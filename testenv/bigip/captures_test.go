@@ -87,6 +87,11 @@ func TestCapturedCollections(t *testing.T) {
 		{file: "ltm_virtual", kind: "ltm/virtual", ignore: []string{"creationTime", "lastModifiedTime", "vsIndex"}},
 		{file: "ltm_virtual_address", kind: "ltm/virtual-address"},
 		{file: "ltm_snatpool", kind: "ltm/snatpool"},
+		{file: "ltm_policy_strategy", kind: "ltm/policy-strategy"},
+		{file: "ltm_policy", kind: "ltm/policy"},
+		{file: "ltm_snat", kind: "ltm/snat"},
+		{file: "net_fdbtunnel", kind: "net/fdb/tunnel"},
+		{file: "net_arp", kind: "net/arp"},
 		{file: "sys_folder", kind: "sys/folder"},
 		{file: "auth_partition", kind: "auth/partition"},
 		{file: "cm_traffic_group", kind: "cm/traffic-group"},
@@ -180,7 +185,10 @@ func TestCapturedSystem(t *testing.T) {
 	d := device(t, bigip.Options{})
 	for file, path := range map[string]string{
 		"cm_failover_status": "cm/failover-status", "cm_sync_status": "cm/sync-status", "sys_version": "sys/version",
-		"sys_ready": "sys/ready", "sys_mcp_state": "sys/mcp-state",
+		"sys_ready": "sys/ready", "sys_mcp_state": "sys/mcp-state", "ltm_default_node_monitor": "ltm/default-node-monitor",
+		"ltm_global_settingsgeneral": "ltm/global-settings/general", "ltm_global_settingsconnection": "ltm/global-settings/connection",
+		"ltm_global_settingstraffic_control": "ltm/global-settings/traffic-control", "net_fdb": "net/fdb",
+		"ltm_profile": "ltm/profile", "ltm_monitor": "ltm/monitor", "ltm_persistence": "ltm/persistence",
 	} {
 		want, ok := readCapture(t, file)
 		if !ok {
@@ -264,4 +272,37 @@ func shape(rows map[string]any) map[string]string {
 		}
 	}
 	return out
+}
+
+// TestPolicy builds a policy with rules, conditions and actions in one call,
+// as controllers do, and reads it back through its subcollections.
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	d := device(t, bigip.Options{})
+	must(t, d, "POST", "/mgmt/tm/ltm/pool", m{"name": "blue"})
+	must(t, d, "POST", "/mgmt/tm/ltm/policy", m{
+		"name": "route", "strategy": "/Common/first-match", "controls": []any{"forwarding"}, "requires": []any{"http"},
+		"rules": []any{m{
+			"name": "blue", "ordinal": 1,
+			"conditions": []any{m{"name": "0", "httpUri": true, "path": true, "startsWith": true, "request": true, "values": []any{"/blue"}}},
+			"actions":    []any{m{"name": "0", "forward": true, "select": true, "request": true, "pool": "/Common/blue"}},
+		}},
+	})
+	action := must(t, d, "GET", "/mgmt/tm/ltm/policy/~Common~route/rules/blue/actions/0", nil)
+	if action["selfLink"] != "https://localhost/mgmt/tm/ltm/policy/~Common~route/rules/blue/actions/0?ver=14.1.2.1" ||
+		action["kind"] != "tm:ltm:policy:rules:actions:actionsstate" || action["pool"] != "/Common/blue" || action["forward"] != true {
+		t.Errorf("action: %v", action)
+	}
+	all := must(t, d, "GET", "/mgmt/tm/ltm/policy/~Common~route?expandSubcollections=true", nil)
+	rules := itemsOf(all["rulesReference"].(map[string]any))
+	if len(rules) != 1 || len(itemsOf(rules[0]["conditionsReference"].(map[string]any))) != 1 {
+		t.Errorf("expanded: %v", all)
+	}
+	refused(t, d, "DELETE", "/mgmt/tm/ltm/pool/~Common~blue", nil, 400, "01070265")
+	must(t, d, "PATCH", "/mgmt/tm/ltm/policy/~Common~route/rules/blue", m{"ordinal": 5})
+	must(t, d, "DELETE", "/mgmt/tm/ltm/policy/~Common~route", nil)
+	must(t, d, "DELETE", "/mgmt/tm/ltm/pool/~Common~blue", nil)
+	if got := d.Objects("ltm/policy/rules/actions", ""); len(got) != 0 {
+		t.Errorf("left over: %v", got)
+	}
 }

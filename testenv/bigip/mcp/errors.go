@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Sources of an error, as the apiError field of an answer shows them.
@@ -49,6 +50,7 @@ func NotFound(k *Kind, parent, path string, reading bool) *Error {
 	if k.parent == nil {
 		return notFound(k.Noun, path)
 	}
+	parent = strings.ReplaceAll(parent, nesting, " ")
 	if reading {
 		return restError(http.StatusNotFound, "Object not found - %s", path)
 	}

@@ -133,6 +133,10 @@ func (in *input) apply(tx *Tx, o *Object, creating bool) error {
 			continue
 		}
 		p, ok := in.kind.Prop(key)
+		if !ok && in.kind.Open {
+			o.Props[key] = Normalize(in.body[key])
+			continue
+		}
 		if !ok {
 			return unknownProperty(key)
 		}
@@ -297,9 +301,10 @@ func (tx *Tx) replaceItems(sub *Kind, o *Object, v any) error {
 		return err
 	}
 	keep := make(map[Key]map[string]any)
-	var create []*input
+	create := make(map[Key]*input)
+	var order []Key
 	for _, body := range list {
-		in, err := tx.newInput(sub, o.Path, body)
+		in, err := tx.newInput(sub, o.ItemsParent(), body)
 		if err != nil {
 			return err
 		}
@@ -318,17 +323,18 @@ func (tx *Tx) replaceItems(sub *Kind, o *Object, v any) error {
 		}
 		keep[k] = in.body
 		if tx.get(k) == nil {
-			create = append(create, in)
+			create[k] = in
+			order = append(order, k)
 		}
 	}
 	if err := tx.dropOthers(sub, o.Key(), keep); err != nil {
 		return err
 	}
-	for _, in := range create {
-		if _, err := tx.build(in); err != nil {
+	for _, k := range order {
+		if _, err := tx.build(create[k]); err != nil {
 			return err
 		}
-		delete(keep, Key{Kind: sub.Path, Parent: o.Path, Path: joinPath(in.partition, in.subPath, in.name)})
+		delete(keep, k)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(keep), compareKeys) {
 		if _, err := tx.change(k, keep[k], false); err != nil {

@@ -208,6 +208,7 @@ func monitorKinds() []*Kind {
 		monitorKind("imap", "imap", plainMonitor),
 		monitorKind("ldap", "ldap", plainMonitor),
 		monitorKind("module-score", "module_score", plainMonitor),
+		monitorKind("mqtt", "mqtt", plainMonitor),
 		monitorKind("mssql", "mssql", plainMonitor),
 		monitorKind("mysql", "mysql", plainMonitor),
 		monitorKind("nntp", "nntp", plainMonitor),

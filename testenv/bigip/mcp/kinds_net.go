@@ -104,13 +104,8 @@ func netKinds() []*Kind {
 				macAddress   str  -  required
 			`),
 		},
-		{
-			Path: "net/fdb/tunnel", Noun: "FDB tunnel",
-			Props: table(`
-				description  str  -
-				records      any  -
-			`),
-		},
+		forwarding("net/fdb/tunnel", "FDB tunnel"),
+		forwarding("net/fdb/vlan", "FDB VLAN"),
 	}
 }
 
@@ -177,4 +172,20 @@ func settleRouteDomain(tx *Tx, o, old *Object) error {
 	}
 	o.Props["id"] = n
 	return nil
+}
+
+// forwarding is a table of MAC addresses and where they are.
+func forwarding(path, noun string) *Kind {
+	return &Kind{
+		Path: path, Noun: noun,
+		Props: table(`description str -`),
+		Subs: []*Kind{{
+			Collection: "records", Noun: "FDB record", Naming: Plain,
+			Props: table(`
+				description  str  -
+				endpoint     str  -
+				interface    str  -
+			`),
+		}},
+	}
 }

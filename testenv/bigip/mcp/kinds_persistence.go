@@ -98,5 +98,14 @@ func persistenceKinds() []*Kind {
 			rule                     ref:ltm/rule  -
 			timeout                  str  180
 		`),
+		persistenceKind("host", "host", `timeout str 180`),
+		{
+			Path: "ltm/persistence/global-settings", Noun: "global settings", Naming: Singleton,
+			Props: table(`
+				destAddrLimitMode     str  timeout
+				destAddrMax           int  2048
+				proxyGroup            str  /Common/aol
+			`),
+		},
 	}
 }

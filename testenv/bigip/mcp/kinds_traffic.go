@@ -1,6 +1,9 @@
 package mcp
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 func trafficKinds() []*Kind {
 	return []*Kind{
@@ -13,23 +16,30 @@ func trafficKinds() []*Kind {
 			`),
 			settle: checkRule,
 		},
-		{
-			Path: "ltm/policy", Noun: "policy",
-			Props: table(`
-				appService    str   -
-				controls      list  -
-				description   str   -
-				legacy        flag  -
-				metadata      any   -
-				requires      list  -
-				rules         any   -
-				status        str   published
-				strategy      ref:ltm/policy-strategy  /Common/first-match  link
-			`),
-		},
+		policyKind(),
 		{
 			Path: "ltm/policy-strategy", Noun: "policy strategy",
-			Props: table(`description str -`),
+			Props: table(`
+				description  str  -
+				strategy     str  -
+			`),
+			Subs: []*Kind{{Collection: "operands", Noun: "policy strategy operand", Naming: Plain, Open: true}},
+		},
+		{
+			Path: "ltm/snat", Noun: "SNAT",
+			Props: table(`
+				autoLasthop    str   default
+				automap        flag  -
+				description    str   -
+				mirror         enum:disabled,enabled  disabled
+				origins        any   -
+				snatpool       ref:ltm/snatpool  -  link
+				sourcePort     str   preserve
+				translation    ref:ltm/snat-translation  -  link
+				vlans          refs:net/vlan/  -  link
+				vlansDisabled  flag  true
+				vlansEnabled   flag  -
+			`),
 		},
 		{
 			Path: "ltm/data-group/internal", Noun: "value list",
@@ -71,7 +81,108 @@ func trafficKinds() []*Kind {
 			`),
 			prepare: prepareVirtualAddress,
 		},
-		{Path: "ltm/default-node-monitor", Noun: "default node monitor", Naming: Singleton, Props: table(`rule str none`)},
+		{
+			Path: "ltm/global-settings/general", Noun: "global settings", Naming: Singleton,
+			Props: table(`
+				gratuitousArpRate  int  0
+				l2CacheTimeout     int  300
+				maintenanceMode    enum:disabled,enabled  disabled
+				mgmtAutoLastHop    enum:disabled,enabled  enabled
+				shareSingleMac     str  vmw-compat
+				snatPacketForward  enum:disabled,enabled  disabled
+			`),
+		},
+		{
+			Path: "ltm/global-settings/traffic-control", Noun: "global settings", Naming: Singleton,
+			Props: table(`
+				acceptIpOptions           enum:disabled,enabled  disabled
+				acceptIpSourceRoute       enum:disabled,enabled  disabled
+				allowIpSourceRoute        enum:disabled,enabled  disabled
+				continueMatching          enum:disabled,enabled  disabled
+				maxIcmpRate               int  100
+				maxRejectRate             int  250
+				maxRejectRateTimeout      int  30
+				minPathMtu                int  296
+				pathMtuDiscovery          enum:disabled,enabled  enabled
+				portFindLinear            int  16
+				portFindRandom            int  16
+				portFindThresholdTimeout  int  30
+				portFindThresholdTrigger  int  8
+				portFindThresholdWarning  enum:disabled,enabled  enabled
+				rejectUnmatched           enum:disabled,enabled  enabled
+			`),
+		},
+		{
+			Path: "ltm/eviction-policy", Noun: "eviction policy", Open: true,
+		},
+		{
+			Path: "ltm/global-settings/connection", Noun: "global settings", Naming: Singleton,
+			Props: table(`
+				adaptiveReaperHiwater           int  95
+				adaptiveReaperLowater           int  85
+				autoLastHop                     enum:disabled,enabled  enabled
+				defaultVsSynChallengeThreshold  str  infinite
+				globalFlowEvictionPolicy        ref:ltm/eviction-policy  /Common/default-eviction-policy  link
+				globalSynChallengeThreshold     str  64000
+				syncookiesThreshold             int  16384
+				vlanKeyedConn                   enum:disabled,enabled  enabled
+				vlanSynCookie                   enum:disabled,enabled  enabled
+			`),
+		},
+		{Path: "ltm/default-node-monitor", Noun: "default node monitor", Naming: Singleton, Props: table(`rule str -`)},
+	}
+}
+
+// policyKind: a policy has rules, and these have conditions and actions. What
+// conditions and actions say is stored as it comes; policies are not run.
+func policyKind() *Kind {
+	return &Kind{
+		Path: "ltm/policy", Noun: "policy",
+		Props: table(`
+			appService    str   -
+			controls      list  -
+			description   str   -
+			lastModified  str   -  ro
+			legacy        flag  -
+			metadata      any   -
+			requires      list  -
+			status        str   published
+			strategy      ref:ltm/policy-strategy  /Common/first-match  link
+		`),
+		Subs: []*Kind{{
+			Collection: "rules", Noun: "policy rule", Naming: Plain,
+			Props: table(`
+				appService   str  -
+				description  str  -
+				ordinal      int  0
+			`),
+			Subs: []*Kind{
+				{
+					Collection: "actions", Noun: "policy action", Naming: Plain, Open: true,
+					Props: table(`
+						code        int  0
+						expirySecs  int  0
+						length      int  0
+						offset      int  0
+						pool        ref:ltm/pool  -  link
+						port        int  0
+						status      int  0
+						timeout     int  0
+						vlanId      int  0
+					`),
+				},
+				{
+					Collection: "conditions", Noun: "policy condition", Naming: Plain, Open: true,
+					Props: table(`
+						index  int  0
+					`),
+				},
+			},
+		}},
+		settle: func(tx *Tx, o, _ *Object) error {
+			o.Props["lastModified"] = tx.s.opts.Clock().UTC().Format(time.RFC3339)
+			return nil
+		},
 	}
 }
 

@@ -164,7 +164,7 @@ func (s *Store) list(kind, parent string) []*Object {
 	var out []*Object
 	if parent != "" {
 		if k := s.kinds[kind]; k != nil && k.parent != nil {
-			for _, o := range s.children[k.parentKey(parent)] {
+			for _, o := range s.children[k.ParentKey(parent)] {
 				if o.Kind.Path == kind {
 					out = append(out, o)
 				}

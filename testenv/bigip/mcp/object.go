@@ -85,13 +85,12 @@ func URLName(path string) string {
 }
 
 // URI returns the path of the object below /mgmt/tm, as selfLink shows it.
-func (o *Object) URI() string {
-	k := o.Kind
-	if k.parent != nil {
-		return k.parent.Path + "/" + URLName(o.Parent) + "/" + k.Collection + "/" + URLName(o.Path)
+func (o *Object) URI() string { return o.Kind.URI(o.Parent, o.Path) }
+
+// ItemsParent is what the items of the object have as their Parent.
+func (o *Object) ItemsParent() string {
+	if o.Parent == "" {
+		return o.Path
 	}
-	if k.Naming == Singleton {
-		return k.Path
-	}
-	return k.Path + "/" + URLName(o.Path)
+	return o.Parent + nesting + o.Path
 }

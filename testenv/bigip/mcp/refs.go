@@ -55,7 +55,7 @@ func (s *Store) link(o *Object) {
 	}
 	s.objects[k.Kind][k] = o
 	if o.Kind.parent != nil {
-		pk := o.Kind.parentKey(o.Parent)
+		pk := o.Kind.ParentKey(o.Parent)
 		if s.children[pk] == nil {
 			s.children[pk] = make(map[Key]*Object)
 		}
@@ -83,7 +83,7 @@ func (s *Store) unlink(o *Object) {
 	k := o.Key()
 	delete(s.objects[k.Kind], k)
 	if o.Kind.parent != nil {
-		pk := o.Kind.parentKey(o.Parent)
+		pk := o.Kind.ParentKey(o.Parent)
 		delete(s.children[pk], k)
 		if len(s.children[pk]) == 0 {
 			delete(s.children, pk)
@@ -135,7 +135,7 @@ func (tx *Tx) checkTarget(o *Object, t target) error {
 	}
 	from := o
 	if o.Kind.parent != nil {
-		if parent := tx.get(o.Kind.parentKey(o.Parent)); parent != nil {
+		if parent := tx.get(o.Kind.ParentKey(o.Parent)); parent != nil {
 			from = parent
 		}
 	}

@@ -35,6 +35,9 @@ type Kind struct {
 	Base bool
 	// ReadOnly refuses creation and deletion through the API.
 	ReadOnly bool
+	// Open takes properties that the table does not list, as they come: for
+	// kinds whose properties are too many and of no effect here.
+	Open bool
 
 	Props []Prop
 	// Subs are the subcollections; each is inlined at writing by its
@@ -84,8 +87,31 @@ func (k *Kind) TypeName() string {
 	return "tm:" + strings.ReplaceAll(k.Path, "/", ":") + ":" + last
 }
 
-func (k *Kind) parentKey(path string) Key {
-	return Key{Kind: k.parent.Path, Path: path}
+// nesting separates the names of a parent that is itself an item: a policy and
+// its rule, for the actions of that rule.
+const nesting = "\x1f"
+
+// ParentKey returns the key of the object that items with this Parent belong
+// to.
+func (k *Kind) ParentKey(parent string) Key {
+	if i := strings.LastIndex(parent, nesting); i >= 0 {
+		return Key{Kind: k.parent.Path, Parent: parent[:i], Path: parent[i+1:]}
+	}
+	return Key{Kind: k.parent.Path, Path: parent}
+}
+
+// URI is the path below /mgmt/tm of an object, or with an empty path of the
+// collection that it would lie in.
+func (k *Kind) URI(parent, path string) string {
+	base := k.Path
+	if k.parent != nil {
+		up := k.ParentKey(parent)
+		base = k.parent.URI(up.Parent, up.Path) + "/" + k.Collection
+	}
+	if path == "" {
+		return base
+	}
+	return base + "/" + URLName(path)
 }
 
 // Type is the type of a property's values.

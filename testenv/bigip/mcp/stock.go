@@ -52,9 +52,13 @@ func (s *Store) loadStock() {
 	for _, st := range stockMonitors() {
 		s.derived(st)
 	}
-	s.base("ltm/policy-strategy", "/Common/first-match", nil)
-	s.base("ltm/policy-strategy", "/Common/best-match", nil)
-	s.base("ltm/policy-strategy", "/Common/all-match", nil)
+	s.base("ltm/eviction-policy", "/Common/default-eviction-policy", nil)
+	for _, name := range []string{"first-match", "best-match", "all-match"} {
+		s.base("ltm/policy-strategy", "/Common/"+name, map[string]any{"strategy": name})
+	}
+	for _, name := range []string{"http-tunnel", "socks-tunnel"} {
+		s.base("net/fdb/tunnel", "/Common/"+name, nil)
+	}
 	s.base("ltm/data-group/internal", "/Common/private_net", map[string]any{"type": "ip", "records": []any{
 		map[string]any{"name": "10.0.0.0/8", "data": ""},
 		map[string]any{"name": "172.16.0.0/12", "data": ""},

@@ -153,7 +153,7 @@ func (tx *Tx) Create(kind, parent string, body map[string]any) (*Object, error) 
 	if k.ReadOnly || k.Naming == Singleton {
 		return nil, restError(http.StatusBadRequest, "POST is not supported for %s", k.Path)
 	}
-	if k.parent != nil && tx.get(k.parentKey(parent)) == nil {
+	if k.parent != nil && tx.get(k.ParentKey(parent)) == nil {
 		return nil, missingParent(k, parent)
 	}
 	in, err := tx.newInput(k, parent, body)
@@ -220,7 +220,7 @@ func (tx *Tx) store(o, old *Object, in *input) error {
 	if old == nil || !sameProps(o, old) {
 		tx.put(o)
 		if o.Kind.parent != nil {
-			tx.touch(o.Kind.parentKey(o.Parent))
+			tx.touch(o.Kind.ParentKey(o.Parent))
 		}
 	}
 	if err := in.applySubs(tx, o); err != nil {
@@ -299,7 +299,7 @@ func (tx *Tx) drop(o *Object) error {
 	}
 	tx.remove(o)
 	if o.Kind.parent != nil {
-		tx.touch(o.Kind.parentKey(o.Parent))
+		tx.touch(o.Kind.ParentKey(o.Parent))
 	}
 	if o.Kind.gone != nil {
 		return o.Kind.gone(tx, o)

@@ -51,7 +51,7 @@ func (s *Server) attached(d *doc, o *mcp.Object) {
 func (s *Server) naming(d *doc, o *mcp.Object, v view) {
 	d.add("name", o.Name)
 	full, uri := o.Path, o.URI()
-	if v.bare && o.Kind.Parent() == nil {
+	if v.bare && o.Kind.Parent() == nil && o.Kind.Naming == mcp.InFolder {
 		full, uri = o.Name, o.Kind.Path+"/"+mcp.URLName(o.Name)
 	} else {
 		if o.Partition != "" {
@@ -73,7 +73,11 @@ func (s *Server) props(d *doc, o *mcp.Object) {
 	})
 	for _, name := range names {
 		p, ok := o.Kind.Prop(name)
-		if !ok || p.Secret {
+		if !ok {
+			d.add(name, o.Props[name])
+			continue
+		}
+		if p.Secret {
 			continue
 		}
 		value := o.Props[name]
@@ -178,7 +182,7 @@ func (s *Server) subcollection(d *doc, o *mcp.Object, sub *mcp.Kind, v view) {
 	ref := map[string]any{"link": s.url(uri), "isSubcollection": true}
 	if v.expand {
 		items := []any{}
-		for _, it := range s.store.List(sub.Path, o.Path) {
+		for _, it := range s.store.List(sub.Path, o.ItemsParent()) {
 			items = append(items, s.object(it, view{expand: true}))
 		}
 		if len(items) > 0 {

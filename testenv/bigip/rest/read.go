@@ -24,8 +24,9 @@ func (s *Server) read(c *call, rest string) (any, error) {
 		return nil, err
 	}
 	if p.parent != "" {
-		if _, ok := s.store.Get(mcp.Key{Kind: p.kind.Parent().Path, Path: p.parent}); !ok {
-			return nil, mcp.NotFound(p.kind.Parent(), "", p.parent, true)
+		if _, ok := s.store.Get(p.kind.ParentKey(p.parent)); !ok {
+			up := p.kind.ParentKey(p.parent)
+			return nil, mcp.NotFound(p.kind.Parent(), up.Parent, up.Path, true)
 		}
 	}
 	if p.stats {
@@ -77,10 +78,7 @@ func (s *Server) collection(user string, p place, q query) (any, error) {
 			items = append(items, q.pick(d))
 		}
 	}
-	uri := p.kind.Path
-	if p.parent != "" {
-		uri = p.kind.Parent().Path + "/" + mcp.URLName(p.parent) + "/" + p.kind.Collection
-	}
+	uri := p.kind.URI(p.parent, "")
 	var d doc
 	d.add("kind", p.kind.TypeName()+"collectionstate")
 	d.add("selfLink", s.link(uri, q))

@@ -42,10 +42,7 @@ func (s *Server) stats(p place, q query) (any, error) {
 	} else {
 		objects = s.store.List(p.kind.Path, p.parent)
 	}
-	uri := p.kind.Path
-	if p.parent != "" {
-		uri = p.kind.Parent().Path + "/" + mcp.URLName(p.parent) + "/" + p.kind.Collection
-	}
+	uri := p.kind.URI(p.parent, "")
 	kind := p.kind.TypeName() + "stats"
 	var d doc
 	if one {

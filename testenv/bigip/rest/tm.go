@@ -185,14 +185,11 @@ func (s *Server) below(p place, segs []string) (place, bool) {
 		return p, true
 	}
 	sub, ok := p.kind.Sub(segs[1])
-	if !ok || len(segs) > 3 {
+	if !ok {
 		return p, false
 	}
-	p = place{kind: sub, parent: path, stats: p.stats}
-	if len(segs) == 3 {
-		p.path, p.bare, ok = fullPath(segs[2], sub)
-	}
-	return p, ok
+	owner := mcp.Object{Parent: p.parent, Path: path}
+	return s.below(place{kind: sub, parent: owner.ItemsParent(), stats: p.stats}, segs[2:])
 }
 
 // fullPath reads a name in a URL: "~web~x" is "/web/x"; a bare "x" means

@@ -196,7 +196,7 @@ func (s *Server) queueable(tr *transaction, path string) error {
 	if p.parent == "" {
 		return nil
 	}
-	if _, ok := s.store.Get(mcp.Key{Kind: p.kind.Parent().Path, Path: p.parent}); ok {
+	if _, ok := s.store.Get(p.kind.ParentKey(p.parent)); ok {
 		return nil
 	}
 	for _, q := range tr.commands {
