@@ -50,6 +50,10 @@ type Options struct {
 	TransactionTimeout time.Duration // idle; default 120 s
 	Faults             []fault.Rule  // in force from the start
 
+	// LookupHost resolves the names of FQDN nodes where there is a data plane;
+	// default net.DefaultResolver.
+	LookupHost func(ctx context.Context, host string) ([]string, error)
+
 	standby bool // starts as the standby unit of a pair
 }
 
@@ -59,6 +63,7 @@ type Device struct {
 	store   *mcp.Store
 	rest    *rest.Server
 	engine  *tmm.Engine // nil without a data plane
+	names   *resolver   // as engine
 	unit    *unit
 	faults  fault.Rules
 	calls   *callLog
@@ -108,6 +113,7 @@ func New(o Options) (*Device, error) {
 	if o.DataPlane {
 		d.engine = tmm.New(tmm.Options{Store: d.store, Logf: d.logf, TMMs: o.TMMs})
 		stats = d.engine
+		d.names = newResolver(d)
 	} else {
 		d.store.Watch(d.assumeUp)
 	}
@@ -223,6 +229,9 @@ func (d *Device) Close() error {
 	if d.server != nil {
 		err = d.server.Close()
 		<-d.serving
+	}
+	if d.names != nil {
+		d.names.close()
 	}
 	if d.engine != nil {
 		d.engine.Close()

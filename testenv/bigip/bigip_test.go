@@ -196,6 +196,8 @@ func TestMembers(t *testing.T) {
 	if off["session"] != "user-disabled" || off["state"] != "user-down" {
 		t.Errorf("forced offline reads %v %v", off["session"], off["state"])
 	}
+	must(t, d, "PATCH", one, m{"address": "10.0.0.1", "ratio": 2})
+	refused(t, d, "PATCH", one, m{"address": "10.0.0.7"}, 400, `"address" may not be specified in the context of the "modify" command.`)
 	refused(t, d, "PATCH", one, m{"state": "up"}, 400, `invalid property value "state":"up"`)
 	refused(t, d, "GET", members+"/~web~9.9.9.9:80", nil, 404, "Object not found - /web/9.9.9.9:80")
 	refused(t, d, "DELETE", members+"/~web~9.9.9.9:80", nil, 404, "01020036:3: The requested Pool Member (/web/p /web/9.9.9.9 80) was not found.")

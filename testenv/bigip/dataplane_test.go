@@ -1,12 +1,15 @@
 package bigip_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -404,4 +407,37 @@ func BenchmarkConnections(b *testing.B) {
 		}
 		c.Close()
 	}
+}
+
+func TestFQDN(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	answer := []string{"127.0.0.21", "127.0.0.22"}
+	d := start(t, bigip.Options{DataPlane: true, LookupHost: func(context.Context, string) ([]string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]string(nil), answer...), nil
+	}})
+	must(t, d, "POST", "/mgmt/tm/ltm/node", m{"name": "shop", "fqdn": m{"tmName": "shop.example.com", "autopopulate": "enabled"}})
+	must(t, d, "POST", "/mgmt/tm/ltm/pool", m{"name": "p", "members": []any{m{"name": "shop:80"}}})
+	members := func() []string { return d.Objects("ltm/pool/members", "/Common/p") }
+	want := func(what string, names ...string) {
+		t.Helper()
+		eventually(t, what, func() bool { return slices.Equal(names, members()) })
+	}
+	want("two addresses", "/Common/_auto_127.0.0.21:80", "/Common/_auto_127.0.0.22:80", "/Common/shop:80")
+	e, _ := d.Object("ltm/pool/members", "/Common/p /Common/_auto_127.0.0.21:80")
+	if e["ephemeral"] != "true" || !cmp.Equal(e["fqdn"], any(m{"autopopulate": "enabled", "tmName": "shop.example.com"})) {
+		t.Errorf("ephemeral member: %v", e)
+	}
+	if n, _ := d.Object("ltm/node", "/Common/shop"); n["state"] != "fqdn-up" || n["address"] != "any6" {
+		t.Errorf("node: %v %v", n["state"], n["address"])
+	}
+	mu.Lock()
+	answer = []string{"127.0.0.22"}
+	mu.Unlock()
+	want("one of them left", "/Common/_auto_127.0.0.22:80", "/Common/shop:80")
+	must(t, d, "DELETE", "/mgmt/tm/ltm/pool/~Common~p/members/~Common~shop:80", nil)
+	want("nothing without the member")
+	eventually(t, "nor ephemeral nodes", func() bool { return cmp.Equal([]string{"/Common/shop"}, d.Objects("ltm/node", "")) })
 }

@@ -1,6 +1,9 @@
 package mcp
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Availability is how a device describes the state of a node, member, pool or
 // virtual server: the three status.* entries of its statistics.
@@ -63,12 +66,12 @@ func (s *Store) nodeAvailability(o *Object) Availability {
 
 func (s *Store) checked(o *Object, up, down, unchecked, checking string) Availability {
 	a := Availability{State: "unknown", Enabled: "enabled", Reason: unchecked}
-	if len(s.monitorsOf(o).Paths) > 0 {
-		st, ok := s.statuses[o.Key()]
+	st, ok := s.statuses[o.Key()]
+	if len(s.monitorsOf(o).Paths) > 0 || strings.HasPrefix(st.Monitor, "fqdn-") {
 		switch {
 		case !ok || st.Monitor == "checking":
 			a.Reason = checking
-		case st.Monitor == "up" || st.Monitor == "fqdn-up":
+		case st.Monitor == "up" || strings.HasPrefix(st.Monitor, "fqdn-up"):
 			a.State, a.Reason = "available", up
 		case st.Monitor == "down" || st.Monitor == "fqdn-down":
 			a.State, a.Reason = "offline", down

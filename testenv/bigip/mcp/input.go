@@ -140,7 +140,13 @@ func (in *input) apply(tx *Tx, o *Object, creating bool) error {
 		if !ok {
 			return unknownProperty(key)
 		}
-		if p.ReadOnly || p.Create && !creating {
+		if p.ReadOnly {
+			continue
+		}
+		if p.Create && !creating {
+			if err := in.unchanged(o, p); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := in.set(tx, o, p, in.body[key]); err != nil {
@@ -148,6 +154,22 @@ func (in *input) apply(tx *Tx, o *Object, creating bool) error {
 		}
 	}
 	return nil
+}
+
+// unchanged refuses a new value for a property that only a creation can set; an
+// unchanged one, as clients send that read before they write, is ignored.
+func (in *input) unchanged(o *Object, p *Prop) error {
+	v, err := p.Read(in.body[p.Name])
+	if err != nil {
+		return err
+	}
+	if v == nil || v == o.Props[p.Name] {
+		return nil
+	}
+	if s, ok := v.(string); ok && strings.HasSuffix(o.Str(p.Name), "/"+s) {
+		return nil
+	}
+	return tmshError("%q may not be specified in the context of the %q command. %q may be specified using the following commands: \"create\", \"list\", \"show\"", p.Name, "modify", p.Name)
 }
 
 func (in *input) set(tx *Tx, o *Object, p *Prop, v any) error {

@@ -102,6 +102,7 @@ func memberSub() *Kind {
 		`),
 		prepare: prepareMember,
 		settle:  settleMonitorRule,
+		gone:    dropEphemeral,
 		refs:    memberRefs,
 	}
 }

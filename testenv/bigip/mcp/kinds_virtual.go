@@ -414,7 +414,7 @@ func (tx *Tx) unshared(o *Object) error {
 func (s *Store) addressOf(o *Object) (string, bool) {
 	switch o.Kind.Path {
 	case nodeKind, virtualAddressKind:
-		if fqdnName(o.Props["fqdn"]) != "" {
+		if fqdnName(o.Props["fqdn"]) != "" && o.Str("ephemeral") != "true" {
 			return "", false
 		}
 		a, ok := ParseAddress(o.Str("address"), s.routeDomain(o.Partition))

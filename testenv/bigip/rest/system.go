@@ -28,6 +28,8 @@ func (s *Server) system(rest string, q query) (any, bool) {
 		return s.stat(rest, "failover-status", q, failoverEntries(st)), true
 	case "cm/sync-status":
 		return s.stat(rest, "sync-status", q, syncEntries(st)), true
+	case "sys/clock":
+		return s.stat(rest, "clock", q, doc{{"fullDate", text(s.o.Clock().UTC().Format(time.RFC3339))}}), true
 	case "sys/failover":
 		var d doc
 		d.add("kind", "tm:sys:failover:failoverstats")
