@@ -4,10 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
-
-	"sigs.k8s.io/yaml"
 )
 
 // Load reads and validates a configuration file. The error names every
@@ -27,24 +24,15 @@ func Load(path string) (*Config, error) {
 // Parse decodes and validates a configuration, and fills in defaults. An
 // unknown key is an error, as is a section whose part is not in this version.
 func Parse(raw []byte) (*Config, error) {
-	c := &Config{}
-	if err := yaml.UnmarshalStrict(raw, c); err != nil {
-		return nil, decodeError(err)
+	c, err := decode(raw)
+	if err != nil {
+		return nil, err
 	}
 	c.setDefaults()
 	if errs := validate(c); len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	return c, nil
-}
-
-// decodeError drops what the libraries say of themselves.
-func decodeError(err error) error {
-	s := err.Error()
-	for _, noise := range []string{"error unmarshaling JSON: ", "while decoding JSON: ", "error converting YAML to JSON: ", "json: "} {
-		s = strings.ReplaceAll(s, noise, "")
-	}
-	return errors.New(s)
 }
 
 func (c *Config) setDefaults() {

@@ -19,7 +19,7 @@ var ErrRestart = errors.New("takes a restart")
 // stays in force. It looks at the content, not at events: a mounted ConfigMap
 // is changed by exchanging a symbolic link.
 func Watch(ctx context.Context, path string, current *Config, interval time.Duration, changed func(*Config), failed func(error)) error {
-	last, _ := os.ReadFile(path)
+	var last []byte // nil until looked at: the file may be newer than current
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
@@ -32,8 +32,12 @@ func Watch(ctx context.Context, path string, current *Config, interval time.Dura
 		if err != nil || bytes.Equal(raw, last) {
 			continue // between two versions of a mounted file there may be none
 		}
+		first := last == nil
 		last = raw
 		next, err := Parse(raw)
+		if first && err == nil && reflect.DeepEqual(current, next) {
+			continue
+		}
 		if err == nil {
 			err = current.Replaceable(next)
 		}
