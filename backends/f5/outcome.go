@@ -49,7 +49,10 @@ func outcome(c plan.Change, err error) apply.Outcome {
 	if advice != "" {
 		err = fmt.Errorf("%s: %w", advice, err)
 	}
-	return apply.Outcome{Status: status, Reason: reason, Err: fmt.Errorf("%s %s: %w", c.Op, c.ID(), err)}
+	return apply.Outcome{
+		Status: status, Stale: status == apply.Refused && (reason == ReasonNotFound || reason == ReasonAlreadyExists),
+		Reason: reason, Err: fmt.Errorf("%s %s: %w", c.Op, c.ID(), err),
+	}
 }
 
 func classify(err error) (status apply.Status, reason, advice string) {

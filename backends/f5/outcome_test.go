@@ -130,6 +130,9 @@ func TestOutcomes(t *testing.T) {
 			if out.Status != test.status || out.Reason != test.reason || out.Applied != 0 {
 				t.Errorf("outcome is %s, reason %s, %d applied: %v; want %s, %s", out.Status, out.Reason, out.Applied, out.Err, test.status, test.reason)
 			}
+			if want := test.reason == f5.ReasonNotFound; out.Stale != want {
+				t.Errorf("stale is %v, want %v", out.Stale, want)
+			}
 			wantMentioned(t, out.Err, append(test.mention, "/web/lb_prod_p")...)
 			wantNoSecret(t, out.Err.Error(), f)
 			if want := map[bool]int32{true: 2, false: 1}[test.reason == f5.ReasonLoginFailed]; writes.Load() != want {

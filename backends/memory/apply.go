@@ -30,7 +30,7 @@ func (b *Backend) unit(ctx context.Context, u apply.Unit) apply.Outcome {
 	for _, c := range u.Changes {
 		fault := b.change(ctx, u.Service, c)
 		if fault.Status != apply.Done {
-			out.Status, out.Reason = fault.Status, fault.Reason
+			out.Status, out.Stale, out.Reason = fault.Status, fault.Stale, fault.Reason
 			out.Err = fmt.Errorf("%s: %w", c, fault.Err)
 			return out
 		}
@@ -76,7 +76,8 @@ func (b *Backend) change(ctx context.Context, service state.Ref, c plan.Change) 
 }
 
 func refuse(reason, format string, args ...any) (bool, *Fault) {
-	return false, &Fault{Status: apply.Refused, Reason: reason, Err: fmt.Errorf(format, args...)}
+	stale := reason == "NotFound" || reason == "AlreadyExists"
+	return false, &Fault{Status: apply.Refused, Stale: stale, Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
 // carryOut makes the change in the set as a device would: effect says whether

@@ -24,6 +24,8 @@ type Fault struct {
 	// Effect says that the change is carried out nevertheless: an answer
 	// that was lost on its way back.
 	Effect bool
+	// Stale is the Outcome's.
+	Stale bool
 	// Reason and Err are the Outcome's; defaults are put for both.
 	Reason string
 	Err    error

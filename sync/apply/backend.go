@@ -83,6 +83,10 @@ type Outcome struct {
 	// Applied is how many of the Unit's changes, from the first on, are
 	// known to stand outside, whatever the Status.
 	Applied int
+	// Stale: the answer shows that what was read before is out of date (what
+	// was to be changed is gone, what was to be made stands). The Unit's IDs
+	// are read before the next try, whatever the Status.
+	Stale bool
 	// Reason is one CamelCase word for a condition; empty when Done.
 	Reason string
 	// Err says what went wrong with which object, for a person, without a

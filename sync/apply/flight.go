@@ -25,10 +25,13 @@ type flight struct {
 	revision ledger.Revision
 
 	outcome Outcome
-	// seen is what stands of the Unit's objects after an unknown outcome;
-	// nil if that could not be read either.
+	// seen is what stands of the Unit's objects after an outcome that says
+	// that it is not known; nil if that could not be read either.
 	seen *state.Set
 }
+
+// looksAgain says whether an outcome asks for its Unit's objects to be read.
+func (o Outcome) looksAgain() bool { return o.Status == Unknown || o.Stale }
 
 func (w *Worker) locked(keys map[lock]bool) bool {
 	for k := range keys {
@@ -47,7 +50,7 @@ func (w *Worker) start(ctx context.Context, f flight) {
 	}
 	w.calls.Go(func() {
 		f.outcome = w.Backend.Apply(w.callContext, []Unit{f.unit})[0]
-		if f.outcome.Status == Unknown {
+		if f.outcome.looksAgain() {
 			f.seen, _ = w.Backend.Read(ctx, Scope{IDs: idsOf(f.unit)})
 		}
 		select {
@@ -57,14 +60,31 @@ func (w *Worker) start(ctx context.Context, f flight) {
 	})
 }
 
-// idsOf are the IDs of what a Unit touches.
+// idsOf are the IDs of what a Unit touches, a member's being its pool's, and of
+// what that refers to: a virtual server is refused as well when its pool is
+// gone.
 func idsOf(u Unit) []state.ID {
 	seen := map[state.ID]bool{}
 	var ids []state.ID
-	for _, c := range u.Changes {
-		if id := c.ID(); !seen[id] {
+	add := func(id state.ID) {
+		if !seen[id] {
 			seen[id] = true
 			ids = append(ids, id)
+		}
+	}
+	for _, c := range u.Changes {
+		id := c.ID()
+		if id.Kind == state.KindMember {
+			id = state.ID{Backend: id.Backend, Kind: state.KindPool, Name: id.Name}
+		}
+		add(id)
+		switch o := c.After.(type) {
+		case *state.VirtualServer:
+			if o.Pool != "" {
+				add(state.ID{Backend: o.Backend, Kind: state.KindPool, Name: o.Pool})
+			}
+		case *state.PoolMember:
+			add(state.NodeID(o.Backend, o.Endpoint.Address))
 		}
 	}
 	return ids
@@ -94,6 +114,9 @@ func (w *Worker) landed(f flight) {
 	case Refused:
 		w.again(ref)
 		w.fail(f)
+		if f.seen != nil {
+			w.takeIn(f)
+		}
 	case Unavailable:
 		w.queue.push(ref)
 		w.goDown(f.outcome.Reason, f.outcome.Err)
@@ -120,6 +143,11 @@ func (w *Worker) unknown(f flight) {
 		w.goDown(f.outcome.Reason, f.outcome.Err)
 		return
 	}
+	w.takeIn(f)
+}
+
+// takeIn puts what was read of a Unit's objects into the mirror.
+func (w *Worker) takeIn(f flight) {
 	for _, id := range idsOf(f.unit) {
 		w.touch(id)
 		if w.mirror == nil {

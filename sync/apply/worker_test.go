@@ -274,6 +274,64 @@ func TestUnknownOutcomeIsReadBeforeItIsWrittenAgain(t *testing.T) {
 	}
 }
 
+// TestStaleRefusalIsReadBeforeTheNextTry has somebody delete the pool to which
+// the next change belongs: what is refused until the resync otherwise is right
+// again after one backoff.
+func TestStaleRefusalIsReadBeforeTheNextTry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		b := start(t, device)
+		defer b.end()
+		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
+		b.lead()
+		before := fullReads(device)
+		device.Remove(service("cart", "203.0.113.1").Objects[0].ID())
+		want := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
+		b.put(want)
+		if got := b.reason(want.Service); got != "NotFound" {
+			t.Errorf("reason %q, want NotFound", got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		r := b.report(want.Service)
+		if !r.Settled || r.Members != 2 {
+			t.Errorf("report %+v after the backoff, want settled with 2 members", r)
+		}
+		if n := fullReads(device); n != before {
+			t.Errorf("all was read %d times for one stale object", n-before)
+		}
+	})
+}
+
+// TestStaleFault has a backend say so itself.
+func TestStaleFault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		stands := service("cart", "203.0.113.1", "10.0.0.1").Objects[0]
+		device.SetHook(func(_ context.Context, c plan.Change) *memory.Fault {
+			if c.ID() == stands.ID() && c.Op == plan.Create {
+				return &memory.Fault{Status: apply.Refused, Stale: true, Effect: true, Reason: "AlreadyExists", Err: errors.New("it stands")}
+			}
+			return nil
+		})
+		b := start(t, device)
+		defer b.end()
+		want := service("cart", "203.0.113.1", "10.0.0.1")
+		b.put(want)
+		b.lead()
+		if got := b.reason(want.Service); got != "AlreadyExists" {
+			t.Errorf("reason %q, want AlreadyExists", got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !b.report(want.Service).Settled {
+			t.Errorf("not settled after the backoff: %+v", b.report(want.Service))
+		}
+	})
+}
+
 func TestUnavailableBackendIsProbedAndComesBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -365,6 +423,11 @@ func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
 // changes is how many changes a backend was asked for, with or without effect.
 func changes(b *memory.Backend) int {
 	return len(slices.DeleteFunc(b.Calls(), func(c memory.Call) bool { return c.Read }))
+}
+
+// fullReads is how often all was read.
+func fullReads(b *memory.Backend) int {
+	return len(slices.DeleteFunc(b.Calls(), func(c memory.Call) bool { return !c.Read || !c.Scope.All() }))
 }
 
 func memberID(w state.Want, pod string) state.ID {
