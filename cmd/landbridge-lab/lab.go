@@ -50,18 +50,18 @@ var errUp = errors.New("the lab is up already")
 // claim takes the lab for this process until release, or returns errUp.
 func (l lab) claim() (release func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(l.dir), 0o755); err != nil {
-		return nil, err
+		return func() {}, err
 	}
 	f, err := os.OpenFile(l.lockFile(), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		return func() {}, err
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = errUp
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return func() {}, errors.Join(err, f.Close())
 	}
 	return func() { _ = f.Close() }, nil
 }

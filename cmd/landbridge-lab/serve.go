@@ -85,19 +85,20 @@ func (l lab) live(ctx context.Context) (err error) {
 	return netns.Dialer(ctx, l.socket())
 }
 
-// keep holds the lab from outside, until ctx or the lab ends.
-func (l lab) keep(ctx context.Context) error {
-	release, err := l.claim()
-	if err != nil {
-		return err
-	}
-	defer release()
+// keep holds the lab from outside, until ctx or the lab ends. The claim is made
+// in Prepare, since the first process inside comes through here too.
+func (l lab) keep(ctx context.Context) (err error) {
+	release := func() {}
+	defer func() { release() }()
 	started := make(chan int, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group run.Group
 	group.Add(func() error {
-		code, err := netns.Enter(ctx, netns.Options{Started: func(pid int) { started <- pid }})
+		code, err := netns.Enter(ctx, netns.Options{
+			Prepare: func(context.Context) (err error) { release, err = l.claim(); return err },
+			Started: func(pid int) { started <- pid },
+		})
 		if err == nil && code != 0 {
 			err = exitCode(code)
 		}

@@ -154,10 +154,10 @@ func (s *story) podGoes(ctx context.Context) error {
 	if err := s.members(ctx, "web-1:8080 up", "web-2:8080 up"); err != nil {
 		return err
 	}
-	if err := s.look(ctx, "web-1", "web-2"); err != nil {
+	if err := s.unload(load); err != nil {
 		return err
 	}
-	return s.unload(load)
+	return s.look(ctx, "web-1", "web-2")
 }
 
 func (s *story) restart(ctx context.Context) error {
