@@ -171,6 +171,8 @@ func (r *Reporter) condition(svc *corev1.Service, s Standing) (metav1.Condition,
 // longestMessage is what the API admits in a condition.
 const longestMessage = 32768
 
+// messageOf are the problems' messages, as the API stores them unchanged: what
+// it altered would be written again for ever.
 func messageOf(problems []state.Problem) string {
 	var messages []string
 	for _, p := range problems {
@@ -178,8 +180,8 @@ func messageOf(problems []state.Problem) string {
 			messages = append(messages, p.Message)
 		}
 	}
-	m := strings.Join(messages, "; ")
-	return m[:min(len(m), longestMessage)]
+	m := strings.ToValidUTF8(strings.Join(messages, "; "), "?")
+	return strings.ToValidUTF8(m[:min(len(m), longestMessage)], "") // a cut may go through a character
 }
 
 // ingressOf is the Service's ingress as it should read, and whether it reads
