@@ -63,6 +63,7 @@ type Worker struct {
 	outcomes  chan flight
 	countings chan []counted
 	reads     chan read
+	moves     chan string // why all has to be read anew
 	calls     sync.WaitGroup
 
 	act      bool
@@ -76,7 +77,7 @@ type Worker struct {
 	counts   counts
 	counting bool // a count is under way
 	reading  bool
-	stale    bool              // the full read under way began before we were the leader
+	stale    bool              // the full read under way began before something that it has to show
 	touched  map[state.ID]bool // changed while a full read is under way
 	down     *outage
 	retry    time.Duration // until the next probe of a backend that is down
@@ -101,6 +102,7 @@ func NewWorker(o Options) *Worker {
 		countings: make(chan []counted),
 		counts:    newCounts(),
 		reads:     make(chan read),
+		moves:     make(chan string),
 		queue:     newQueue(),
 		flying:    map[state.Ref]flight{},
 		locks:     map[lock]bool{},
@@ -148,6 +150,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		late.Stop()
 		cut()
 	}()
+	w.watch(ctx)
 	w.readAll(ctx)
 	for {
 		timer := time.NewTimer(w.clock.wait(time.Now()))
@@ -171,6 +174,8 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.haveCounted(answer)
 		case r := <-w.reads:
 			w.haveRead(ctx, r)
+		case why := <-w.moves:
+			w.readAnew(ctx, why)
 		case <-timer.C:
 			w.alarm(ctx)
 		}
@@ -183,9 +188,7 @@ func (w *Worker) Run(ctx context.Context) error {
 // reads what its predecessor left.
 func (w *Worker) allow(ctx context.Context, allowed bool) {
 	if allowed && !w.act && w.mirror != nil {
-		w.mirror = nil // no change before the read that starts now has come
-		w.stale = w.reading
-		w.readAll(ctx)
+		w.readAnew(ctx, "to change what the leader before left")
 	}
 	w.act = allowed
 }

@@ -392,6 +392,76 @@ func (l lateAnswers) Read(ctx context.Context, s apply.Scope) (*state.Set, error
 	return set, err
 }
 
+// pair is a backend with two units, each with objects of its own: what is read
+// and changed is the active one's.
+type pair struct {
+	*memory.Backend
+	other *memory.Backend
+	moved chan string
+}
+
+func (p *pair) Watch(ctx context.Context) string {
+	select {
+	case why := <-p.moved:
+		p.Backend = p.other
+		return why
+	case <-ctx.Done():
+		return ""
+	}
+}
+
+// TestAnotherUnitIsReadAnew moves a backend to a unit that lacks the latest
+// changes.
+func TestAnotherUnitIsReadAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first, second := memory.New(dc1), memory.New(dc1)
+		device := &pair{Backend: first, other: second, moved: make(chan string)}
+		b := start(t, device)
+		defer b.end()
+		want := service("cart", "203.0.113.1", "10.0.0.1")
+		b.put(want)
+		b.lead()
+		before := first.Writes()
+		device.moved <- "another unit is active"
+		synctest.Wait()
+		if second.Set().Len() != first.Set().Len() || first.Writes() != before {
+			t.Errorf("the unit that is active now holds %d objects, the other %d after %d changes more",
+				second.Set().Len(), first.Set().Len(), first.Writes()-before)
+		}
+		if !b.report(want.Service).Settled {
+			t.Error("not settled on the unit that is active now")
+		}
+	})
+}
+
+// TestReadOfTheUnitBeforeIsDropped has the unit change while a full read is
+// under way: its answer is not believed.
+func TestReadOfTheUnitBeforeIsDropped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first, second := memory.New(dc1), memory.New(dc1)
+		device := &pair{Backend: first, other: second, moved: make(chan string)}
+		held := make(chan struct{})
+		first.SetReadHook(func(context.Context, apply.Scope) error { <-held; return nil })
+		b := start(t, device)
+		defer b.end()
+		want := service("cart", "203.0.113.1", "10.0.0.1")
+		b.put(want)
+		b.lead()
+		device.moved <- "another unit is active"
+		synctest.Wait()
+		if n := second.Writes(); n != 0 {
+			t.Errorf("%d changes were made before anything was read", n)
+		}
+		close(held)
+		synctest.Wait()
+		if first.Writes() != 0 || second.Writes() != 3 || fullReads(second) == 0 {
+			t.Errorf("%d changes on the unit before, %d on the active one, want 0 and 3", first.Writes(), second.Writes())
+		}
+	})
+}
+
 func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
