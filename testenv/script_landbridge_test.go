@@ -38,6 +38,8 @@ func landbridge(s *script, ctx context.Context, args []string) (world.Output, er
 		return controller(ctx, c, verb)
 	case "version":
 		return s.world.Landbridge(ctx, args...)
+	case "wait": // people wait, with rights of their own
+		return s.world.Landbridge(ctx, append(args, "--kubeconfig", s.world.Kube.Kubeconfig())...)
 	}
 	return s.world.Landbridge(ctx, append([]string{verb, "--config", s.world.Config()}, rest...)...)
 }

@@ -25,6 +25,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newAllow(), newController(), newPlan(), newVersion())
+	root.AddCommand(newAllow(), newController(), newPlan(), newStatus(), newVersion(), newWait())
 	return root
 }
