@@ -149,11 +149,10 @@ func (g *group) push(u *unit) {
 	g.syncing.Lock()
 	defer g.syncing.Unlock()
 	peer := g.other(u)
-	peer.d.store.SyncFrom(u.d.store)
+	loaded := peer.d.store.SyncFrom(u.d.store)
 	for _, m := range g.units {
-		print := m.d.store.Fingerprint()
 		m.mu.Lock()
-		m.lastSync = print
+		m.lastSync = loaded
 		m.mu.Unlock()
 	}
 }

@@ -33,8 +33,9 @@ func (o *Object) Synced() bool {
 
 // SyncFrom makes the synced part of this configuration that of another one,
 // as a full load of a device group does. Objects that are equal keep their
-// generation.
-func (s *Store) SyncFrom(from *Store) {
+// generation. It returns the fingerprint of what was loaded: a change of
+// either configuration meanwhile shows as another fingerprint.
+func (s *Store) SyncFrom(from *Store) string {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	want := from.synced()
@@ -42,6 +43,7 @@ func (s *Store) SyncFrom(from *Store) {
 	if len(changed) > 0 {
 		s.notify(changed)
 	}
+	return fingerprint(want)
 }
 
 func (s *Store) synced() []*Object {
@@ -102,7 +104,10 @@ func (s *Store) replaceSynced(want []*Object) []Key {
 
 // Fingerprint is equal for two configurations whose synced parts are equal.
 func (s *Store) Fingerprint() string {
-	objects := s.synced()
+	return fingerprint(s.synced())
+}
+
+func fingerprint(objects []*Object) string {
 	slices.SortFunc(objects, func(a, b *Object) int { return compareKeys(a.Key(), b.Key()) })
 	var b strings.Builder
 	for _, o := range objects {
