@@ -66,7 +66,7 @@ func (c *waitCommand) run(ctx context.Context, name string, w io.Writer) error {
 			last = err
 		}
 		if err != nil {
-			return false, nil // without an answer the last one holds
+			return false, nil //nolint:nilerr // without an answer the last one holds, until the time is over
 		}
 		last = standing(svc)
 		return last == nil, nil
