@@ -174,7 +174,7 @@ func (d *differ) leave(pool *state.Pool, m state.Member, timeout time.Duration) 
 	d.count = append(d.count, pool.ID())
 	if m.Admin != state.Offline { // somebody has put it back
 		after := m
-		after.Admin = state.Offline
+		after.Admin, after.Idle = state.Offline, false
 		d.add(stopMembers, Change{Op: Update, Before: member(pool, m), After: member(pool, after), Why: "drains"})
 	}
 	d.lookAgain(m.Drain.Time())
@@ -251,7 +251,7 @@ func (d *differ) live(a state.Address) bool {
 func (d *differ) stop(pool *state.Pool, m state.Member, timeout time.Duration) {
 	before, _ := d.Have.Get(member(pool, m).ID())
 	after := m
-	after.Admin = state.Offline
+	after.Admin, after.Idle = state.Offline, false // clients may have come since it was counted
 	why := "its endpoint is gone"
 	switch {
 	case timeout > 0:

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -31,7 +32,9 @@ func wantedMembers() *rapid.Generator[[]state.Member] {
 			case 2:
 				list = append(list, unready(e))
 			case 3:
-				list = append(list, terminating(e))
+				m := terminating(e)
+				m.Serves = rapid.Bool().Draw(t, "serves")
+				list = append(list, m)
 			case 4:
 				list = append(list, lastServing(e))
 			}
@@ -50,6 +53,7 @@ func standingMembers() *rapid.Generator[[]state.Member] {
 				m.Admin = rapid.SampledFrom([]state.Admin{state.Enabled, state.Disabled, state.Offline}).Draw(t, "admin")
 				m.Drain = rapid.SampledFrom([]state.Deadline{0, 0, soonAt, pastAt, state.NoDeadline}).Draw(t, "drain")
 				m.Terminating = rapid.Bool().Draw(t, "terminating")
+				m.Available, m.Idle = rapid.Bool().Draw(t, "available"), rapid.Bool().Draw(t, "idle")
 				m.Ratio = rapid.IntRange(1, 2).Draw(t, "ratio")
 				list = append(list, m)
 			}
@@ -125,6 +129,8 @@ func TestDiffOfAnything(t *testing.T) {
 		objects := devices().Draw(t, "device")
 		in := input(wants().Draw(t, "want"), objects...)
 		in.Leaned = answers(t, "leaned")
+		in.Keep = rapid.Bool().Draw(t, "keep")
+		in.Want.Orphan = len(in.Want.Objects) == 0 && rapid.Bool().Draw(t, "orphan")
 		result := plan.Diff(in)
 
 		have := in.Have.Clone()
@@ -206,11 +212,13 @@ func TestDiffEndsWhereAFreshPlanDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		foreign := []state.Object{node("10.0.0.1", webs), node("10.0.0.2", state.Owner{}), poolOf("/web/other", webs, on(ready("10.0.0.1:9090"), webs))}
 		in := input(follow(), foreign...)
+		gated := map[state.ID]time.Time{} // since when, as the worker keeps it
+		in.Gated = func(id state.ID) time.Time { return gated[id] }
 		for range rapid.IntRange(1, 8).Draw(t, "steps") {
 			in.Want = wants().Draw(t, "want")
 			in.Want.Live = liveOf(in.Want)
 			in.Now = in.Now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
-			in.Have = follows(t, in)
+			in.Have = follows(t, in, gated)
 		}
 		in.Want = wants().Filter(func(w state.Want) bool { return w.Mode == state.Follow }).Draw(t, "at last")
 		in.Want.Live, in.Want.Drain = nil, time.Minute
@@ -223,7 +231,7 @@ func TestDiffEndsWhereAFreshPlanDoes(t *testing.T) {
 			if rounds > 20 {
 				t.Fatal("does not come to rest")
 			}
-			in.Have = follows(t, in)
+			in.Have = follows(t, in, gated)
 			next := plan.Diff(in).Again
 			if next.IsZero() {
 				break
@@ -235,7 +243,7 @@ func TestDiffEndsWhereAFreshPlanDoes(t *testing.T) {
 		}
 		fresh := in
 		fresh.Have = state.NewSet(foreign...)
-		fresh.Have = follows(t, fresh)
+		fresh.Have = follows(t, fresh, gated)
 		if diff := cmp.Diff(lines(fresh.Have), lines(in.Have)); diff != "" {
 			t.Fatalf("fresh (-), in the end (+):\n%s", diff)
 		}
@@ -244,8 +252,14 @@ func TestDiffEndsWhereAFreshPlanDoes(t *testing.T) {
 
 // follows makes the changes of a plan, and demands that it is looked at again
 // while something drains to a deadline.
-func follows(t *rapid.T, in plan.Input) *state.Set {
+func follows(t *rapid.T, in plan.Input, gated map[state.ID]time.Time) *state.Set {
 	result := plan.Diff(in)
+	maps.DeleteFunc(gated, func(id state.ID, _ time.Time) bool { return !slices.Contains(result.Gated, id) })
+	for _, id := range result.Gated {
+		if gated[id].IsZero() {
+			gated[id] = in.Now
+		}
+	}
 	have := in.Have.Clone()
 	for _, c := range result.Changes {
 		c.ApplyTo(have)

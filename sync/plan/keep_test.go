@@ -1,0 +1,167 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"landbridge.dev/sync/plan"
+	"landbridge.dev/sync/state"
+)
+
+// endingAndServing is terminating, still serves, and others take its clients.
+func endingAndServing(e string) state.Member {
+	m := terminating(e)
+	m.Serves = true
+	return m
+}
+
+func ids(list []state.ID) []string {
+	var words []string
+	for _, id := range list {
+		words = append(words, id.String())
+	}
+	return words
+}
+
+func TestDiffStandsStill(t *testing.T) {
+	t.Parallel()
+	want := follow(wantPool(ready("10.0.0.1:8080")), virtual())
+	want.Mode = state.Still
+	r := plan.Diff(input(want, havePool(draining("10.0.0.2:8080", pastAt, true)), node("10.0.0.3", ours)))
+	if diff := cmp.Diff(expect{}, told(r)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// With the brake on, what is no longer wanted stays, and is named; what is
+// wanted goes on.
+func TestDiffBraked(t *testing.T) {
+	t.Parallel()
+	old, oldPool := virtual(), havePool(ready("10.0.0.1:8080"))
+	old.Path, old.Pool, oldPool.Path = "/old/cart", "/old/cart", "/old/cart"
+	in := input(follow(wantPool(ready("10.0.0.1:8080"), ready("10.0.0.2:8080")), virtual()), havePool(ready("10.0.0.1:8080")), old, oldPool, node("10.0.0.2", ours))
+	in.Keep = true
+	r := plan.Diff(in)
+	if diff := cmp.Diff(expect{Changes: []string{"create in /web/cart: 10.0.0.2:8080"}}, told(r)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	removing := []string{"bigip/dc1 pool /old/cart", "bigip/dc1 virtual-server /old/cart"}
+	if diff := cmp.Diff(removing, ids(r.Removing)); diff != "" {
+		t.Errorf("removing (-want +got):\n%s", diff)
+	}
+	in.Keep = false
+	if diff := cmp.Diff(removing, ids(plan.Diff(in).Removing)); diff != "" {
+		t.Errorf("removing, without the brake (-want +got):\n%s", diff)
+	}
+}
+
+// A leaving pod that still serves is kept while nobody else on the device
+// takes its clients, for two monitor intervals at most.
+func TestDiffKeepsTheLastThatServes(t *testing.T) {
+	t.Parallel()
+	const one, two = "10.0.0.1:8080", "10.0.0.2:8080"
+	down := on(ready(one), ours)
+	down.Available = false
+	off := on(unready(one), ours)
+	drained := []string{"update in /web/cart: 10.0.0.2:8080 offline draining, until 2026-07-01T12:01:00Z terminating (drains)"}
+	kept := []string{"bigip/dc1 member /web/cart 10.0.0.2:8080"}
+	for _, test := range []struct {
+		name  string
+		other state.Member // as it stands
+		leave state.Member
+		since time.Time
+		want  expect
+		gated []string
+	}{
+		{name: "the other is available", other: on(ready(one), ours), leave: endingAndServing(two), want: expect{Changes: drained, Again: soon}},
+		{name: "the other is somebody else's, and available", other: on(ready(one), state.Owner{}), leave: endingAndServing(two), want: expect{Changes: drained, Again: soon}},
+		{name: "the other is down on the device", other: down, leave: endingAndServing(two), want: expect{Again: "2026-07-01T12:00:10Z"}, gated: kept},
+		{name: "the other was forced offline", other: off, leave: endingAndServing(two), want: expect{Changes: []string{"update in /web/cart: 10.0.0.1:8080"}, Again: "2026-07-01T12:00:10Z"}, gated: kept},
+		{name: "kept for a while", other: down, leave: endingAndServing(two), since: now.Add(-9 * time.Second), want: expect{Again: "2026-07-01T12:00:01Z"}, gated: kept},
+		{name: "kept for long enough", other: down, leave: endingAndServing(two), since: now.Add(-10 * time.Second), want: expect{Changes: drained, Again: soon}},
+		{name: "it serves no more", other: down, leave: terminating(two), want: expect{Changes: drained, Again: soon}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			in := input(follow(wantPool(ready(one), test.leave)), havePool(test.other, ready(two)))
+			if test.other.Owner.IsZero() {
+				in.Want = follow(wantPool(test.leave))
+			}
+			in.Gated = func(state.ID) time.Time { return test.since }
+			r := plan.Diff(in)
+			if diff := cmp.Diff(test.want, told(r)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.gated, ids(r.Gated)); diff != "" {
+				t.Errorf("gated (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]string{"bigip/dc1 pool /web/cart"}, ids(r.Count)); diff != "" {
+				t.Errorf("to be counted (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDiffEndsAnIdleDrain(t *testing.T) {
+	t.Parallel()
+	idle := func(m state.Member) state.Member { m.Idle = true; return m }
+	const two = "10.0.0.2:8080"
+	check(t, []row{
+		{
+			name: "no connection left: removed before the deadline",
+			in:   input(follow(wantPool()), havePool(idle(draining(two, soonAt, false)))),
+			want: expect{Changes: []string{"delete in /web/cart: 10.0.0.2:8080 offline draining, until " + soon + " (it has no connection left)"}},
+		},
+		{
+			name: "also without a limit",
+			in: func() plan.Input {
+				p := wantPool()
+				p.DrainTimeout = -1
+				return input(follow(p), havePool(idle(draining(two, state.NoDeadline, false))))
+			}(),
+			want: expect{Changes: []string{"delete in /web/cart: 10.0.0.2:8080 offline draining, until none (it has no connection left)"}},
+		},
+		{
+			name: "a member that serves and has no connection is not removed for it",
+			in:   input(follow(wantPool(ready(two))), havePool(idle(on(ready(two), ours)))),
+		},
+		{
+			name: "one that is only now to leave drains first: it was counted before",
+			in:   input(follow(wantPool()), havePool(idle(on(ready(two), ours)))),
+			want: expect{Changes: []string{"update in /web/cart: 10.0.0.2:8080 offline draining, until " + soon + " (drains)"}, Again: soon},
+		},
+	})
+}
+
+// With deletion-policy orphan all stays, and is foreign from then on.
+func TestDiffOrphans(t *testing.T) {
+	t.Parallel()
+	want := follow()
+	want.Orphan = true
+	in := input(want, havePool(ready("10.0.0.1:8080"), draining("10.0.0.2:8080", soonAt, true), on(ready("10.9.0.1:8080"), theyr)), virtual(),
+		&state.Monitor{Backend: dc1, Path: "/web/cart_m1", Owner: ours}, node("10.0.0.1", ours), node("10.0.0.2", webs), node("10.0.0.3", ours))
+	r := plan.Diff(in)
+	have := in.Have.Clone()
+	for _, c := range r.Changes {
+		if c.Op == plan.Create || c.Op == plan.Delete && c.ID().Kind != state.KindNode {
+			t.Errorf("%s", tell(c))
+		}
+		c.ApplyTo(have)
+	}
+	if left := have.Owned(cart); len(left) != 1 || have.Len() != in.Have.Len()-1 { // the other cluster's member is its own
+		t.Errorf("ours are still %v, of %d objects %d stand", left, in.Have.Len(), have.Len())
+	}
+	if n, ok := have.Node(dc1, at("10.0.0.2:1").Address); !ok || n.Owner != webs {
+		t.Errorf("another Service's node is %v", n)
+	}
+	if _, ok := have.Node(dc1, at("10.0.0.3:1").Address); ok {
+		t.Error("a node that leads nowhere stays")
+	}
+	again := in
+	again.Have = have
+	if diff := cmp.Diff(expect{}, told(plan.Diff(again))); diff != "" {
+		t.Errorf("once more (-want +got):\n%s", diff)
+	}
+}
