@@ -1,0 +1,109 @@
+package translate_test
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/translate"
+)
+
+func selecting(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "cart"} }
+
+func reportedOn(s *corev1.Service) { s.Annotations[translate.AnnotationObserved] = "0123456789abcdef" }
+
+// A list of endpoints that is not there is not an empty one.
+func TestNoSlices(t *testing.T) {
+	t.Parallel()
+	const lost = "NoEndpointSlices: the cluster shows no EndpointSlice of this Service, although it has a selector; what stands outside stays until it does"
+	empty := []*discoveryv1.EndpointSlice{slice()}
+	whole := []string{"pool /web/lb_prod_shop_cart_80", "virtual /web/lb_prod_shop_cart_80 on 203.0.113.20:80/tcp of bigip/dc1"}
+	for _, test := range []struct {
+		name   string
+		svc    *corev1.Service
+		slices []*discoveryv1.EndpointSlice
+		want   expect
+	}{
+		{name: "a selector, and no slice: nothing changes, and it is said", svc: service(selecting, reportedOn), want: expect{Mode: "still", Problems: []string{lost}}},
+		{name: "a new Service, whose slice comes in a moment, needs no word", svc: service(selecting), want: expect{Mode: "still"}},
+		{name: "a selector, and an empty slice: no endpoints", svc: service(selecting, reportedOn), slices: empty, want: expect{Mode: "follow", Objects: whole}},
+		{name: "no selector, and no slice: no endpoints", svc: service(reportedOn), want: expect{Mode: "follow", Objects: whole}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			same(t, test.want, told(translate.Service(translate.Input{Service: test.svc, Slices: test.slices}, policy(t))))
+		})
+	}
+	gone := service(selecting, reportedOn)
+	gone.DeletionTimestamp = &metav1.Time{}
+	if r := translate.Service(translate.Input{Service: gone}, policy(t)); r.Want.Mode != state.Follow || !r.Want.Deleted {
+		t.Errorf("a deleted Service without slices is in mode %s", r.Want.Mode)
+	}
+}
+
+// Endpoints that turned unready only because their nodes did stay, where they
+// are more than a third: a cluster that loses sight of its nodes has not lost
+// its pods.
+func TestNodesOutOfSight(t *testing.T) {
+	t.Parallel()
+	nodes := []*corev1.Node{node("n1", "192.0.2.1", unready), node("n2", "192.0.2.2"), node("n3", "192.0.2.3", silent)}
+	for _, test := range []struct {
+		name string
+		pods []discoveryv1.Endpoint
+		want []string
+	}{
+		{
+			name: "a third: as their conditions say",
+			pods: []discoveryv1.Endpoint{podOn("n1", "10.0.0.1", notReady), podOn("n2", "10.0.0.2", isReady), podOn("n2", "10.0.0.3", isReady)},
+			want: []string{"10.0.0.1:8080 offline", "10.0.0.2:8080", "10.0.0.3:8080"},
+		},
+		{
+			name: "more than a third: they stay",
+			pods: []discoveryv1.Endpoint{podOn("n1", "10.0.0.1", notReady), podOn("n2", "10.0.0.2", isReady), podOn("n3", "10.0.0.3", notReady)},
+			want: []string{"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"},
+		},
+		{
+			name: "one whose node is ready is unready for its own sake",
+			pods: []discoveryv1.Endpoint{podOn("n1", "10.0.0.1", notReady), podOn("n2", "10.0.0.2", notReady)},
+			want: []string{"10.0.0.1:8080", "10.0.0.2:8080 offline"},
+		},
+		{
+			name: "one that is terminating goes",
+			pods: []discoveryv1.Endpoint{podOn("n1", "10.0.0.1", notReady), podOn("n1", "10.0.0.2", left)},
+			want: []string{"10.0.0.1:8080", "10.0.0.2:8080 offline terminating"},
+		},
+		{
+			name: "a node that is not there says nothing",
+			pods: []discoveryv1.Endpoint{podOn("n9", "10.0.0.1", notReady)},
+			want: []string{"10.0.0.1:8080 offline"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := translate.Service(translate.Input{Service: service(selecting), Nodes: nodes, Slices: []*discoveryv1.EndpointSlice{slice(test.pods...)}}, policy(t))
+			same(t, test.want, members(t, r))
+		})
+	}
+}
+
+func TestDeletionPolicy(t *testing.T) {
+	t.Parallel()
+	for value, orphan := range map[string]bool{"orphan": true, "delete": false, "-": false} {
+		svc := service(with("deletion-policy", value))
+		if r := translate.Service(translate.Input{Service: svc}, policy(t)); r.Want.Orphan || r.Want.Mode != state.Follow {
+			t.Errorf("%s, while it lives: orphan %t, mode %s", value, r.Want.Orphan, r.Want.Mode)
+		}
+		svc.DeletionTimestamp = &metav1.Time{}
+		if r := translate.Service(translate.Input{Service: svc}, policy(t)); r.Want.Orphan != orphan || !r.Want.Deleted {
+			t.Errorf("%s, deleted: orphan %t", value, r.Want.Orphan)
+		}
+	}
+	r := translate.Service(translate.Input{Service: service(with("deletion-policy", "keep"))}, policy(t))
+	same(t, expect{
+		Mode: "hold", Problems: []string{`BadAnnotation: landbridge.dev/deletion-policy: "keep" must be delete or orphan`},
+		Objects: []string{"pool /web/lb_prod_shop_cart_80", "virtual /web/lb_prod_shop_cart_80 on 203.0.113.20:80/tcp of bigip/dc1"},
+	}, told(r))
+}
