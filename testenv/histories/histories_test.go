@@ -1,0 +1,67 @@
+package histories_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"landbridge.dev/testenv/histories"
+)
+
+// Without flags each test plays as many histories as -rapid.checks says, 100,
+// or as fit into half a minute. For a proof:
+//
+//	go test ./testenv/histories -run Simulated -histories.for=2h -rapid.checks=10000
+var (
+	long  = flag.Duration("histories.for", 15*time.Second, "how long each test goes on drawing histories")
+	steps = flag.Int("histories.steps", 25, "how many steps a history has at most")
+)
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	proof(t, histories.Memory)
+}
+
+func TestSimulated(t *testing.T) {
+	t.Parallel()
+	proof(t, histories.Simulated)
+}
+
+func proof(t *testing.T, on histories.Device) {
+	began := time.Now()
+	var sum histories.Figures
+	played, broken := 0, "" // the rule that is being shrunk
+	rapid.Check(t, func(rt *rapid.T) {
+		h := histories.Histories(*steps).Draw(rt, "history")
+		if time.Since(began) > *long && broken == "" {
+			return
+		}
+		figures, v := playOne(t, h, on)
+		if v != nil && (broken == "" || v.Kind == broken) {
+			broken = v.Kind
+			rt.Logf("%s\n\nthe history:\n%s\nhow it went:\n%s", v.Rule, h, v.Log)
+			rt.Fatalf("a rule is broken: %s", v.Kind)
+		}
+		played++
+		sum.Writes += figures.Writes
+		sum.Took += figures.Took
+	})
+	t.Logf("%d histories of %s in the world's time, %d changes, in %s", played, sum.Took.Round(time.Minute), sum.Writes, time.Since(began).Round(time.Millisecond))
+}
+
+// playOne plays one history in a bubble of its own.
+func playOne(t *testing.T, h histories.History, on histories.Device) (figures histories.Figures, v *histories.Violation) {
+	var err error
+	synctest.Test(t, func(*testing.T) {
+		figures, err = histories.Play(context.Background(), h, on)
+	})
+	if err != nil && !errors.As(err, &v) {
+		t.Fatalf("setting up: %v", err)
+	}
+	return figures, v
+}

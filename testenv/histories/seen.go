@@ -1,0 +1,98 @@
+package histories
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/state"
+)
+
+// seen is a replica's backend, watched: it knows since when the replica may
+// make changes, and how old its knowledge of the device is.
+type seen struct {
+	apply.Backend
+	play    *play
+	replica *replica
+
+	mu    sync.Mutex
+	since time.Time // from when changes may be made; zero for not
+	knows time.Time // when the last full read that came back had begun
+}
+
+// errand is what a change is made with: who makes it, and how old the
+// knowledge is that it rests on.
+type errand struct {
+	replica *replica
+	knows   time.Time
+}
+
+type errandKey struct{}
+
+// errandOf is the errand that a call is made for; nil for a read.
+func errandOf(ctx context.Context) *errand {
+	e, _ := ctx.Value(errandKey{}).(*errand)
+	return e
+}
+
+func (p *play) watch(r *replica) *seen {
+	return &seen{Backend: p.device.backend(r), play: p, replica: r}
+}
+
+// mayAct notes that changes may be made from now on, or not any more.
+func (s *seen) mayAct(may bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !may:
+		s.since = time.Time{}
+	case s.since.IsZero():
+		s.since = time.Now()
+	}
+}
+
+// Read reads, and remembers how old a full read is.
+func (s *seen) Read(ctx context.Context, scope apply.Scope) (*state.Set, error) {
+	began := time.Now()
+	set, err := s.Backend.Read(ctx, scope)
+	if err == nil && scope.All() {
+		s.mu.Lock()
+		s.knows = began
+		s.mu.Unlock()
+	}
+	return set, err
+}
+
+// Apply checks that changes may be begun, and carries them out.
+func (s *seen) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
+	s.mu.Lock()
+	since, knows := s.since, s.knows
+	s.mu.Unlock()
+	for _, u := range units {
+		for _, c := range u.Changes {
+			s.play.note("    %s plans %s", s.replica.name, c)
+		}
+		switch {
+		case since.IsZero():
+			s.play.violated("%s began a change without the lease: %s", s.replica.name, u.Changes[0])
+		case knows.Before(since):
+			s.play.violated("%s began a change from a read that began before it had the lease: %s", s.replica.name, u.Changes[0])
+		}
+		if want, _, _ := s.replica.ledger.Want(deviceName, u.Service); want.Mode == state.Still {
+			s.play.violated("%s began a change for %s, which is paused: %s", s.replica.name, u.Service, u.Changes[0])
+		}
+	}
+	outcomes := s.Backend.Apply(context.WithValue(ctx, errandKey{}, &errand{s.replica, knows}), units)
+	for i, o := range outcomes {
+		if o.Status != apply.Done {
+			s.play.note("    %s: %s: %s after %d: %v", s.replica.name, units[i].Service, o.Status, o.Applied, o.Err)
+		}
+	}
+	return outcomes
+}
+
+// Count counts.
+func (s *seen) Count(ctx context.Context, pool state.ID) ([]apply.Count, error) {
+	return s.Backend.(apply.Counter).Count(ctx, pool)
+}
