@@ -28,11 +28,11 @@ func serves(t *testing.T, l *ledger.Ledger, r state.Ref) {
 	}
 }
 
-func waits(t *testing.T, l *ledger.Ledger, r, for_ state.Ref) {
+func waits(t *testing.T, l *ledger.Ledger, r, holder state.Ref) {
 	t.Helper()
 	mode, why := held(l, r)
 	want := []string{
-		"AddressInUse: 203.0.113.10:80/tcp on bigip/dc1 is served for " + for_.String() +
+		"AddressInUse: 203.0.113.10:80/tcp on bigip/dc1 is served for " + holder.String() +
 			"; this Service is served there when that one lets it go, or choose another address or port",
 	}
 	if diff := cmp.Diff(want, why); mode != state.Hold || diff != "" {

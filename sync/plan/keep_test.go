@@ -10,9 +10,8 @@ import (
 	"landbridge.dev/sync/state"
 )
 
-// endingAndServing is terminating, still serves, and others take its clients.
-func endingAndServing(e string) state.Member {
-	m := terminating(e)
+// serving is the leaving member m, which still serves.
+func serving(m state.Member) state.Member {
 	m.Serves = true
 	return m
 }
@@ -75,12 +74,12 @@ func TestDiffKeepsTheLastThatServes(t *testing.T) {
 		want  expect
 		gated []string
 	}{
-		{name: "the other is available", other: on(ready(one), ours), leave: endingAndServing(two), want: expect{Changes: drained, Again: soon}},
-		{name: "the other is somebody else's, and available", other: on(ready(one), state.Owner{}), leave: endingAndServing(two), want: expect{Changes: drained, Again: soon}},
-		{name: "the other is down on the device", other: down, leave: endingAndServing(two), want: expect{Again: "2026-07-01T12:00:10Z"}, gated: kept},
-		{name: "the other was forced offline", other: off, leave: endingAndServing(two), want: expect{Changes: []string{"update in /web/cart: 10.0.0.1:8080"}, Again: "2026-07-01T12:00:10Z"}, gated: kept},
-		{name: "kept for a while", other: down, leave: endingAndServing(two), since: now.Add(-9 * time.Second), want: expect{Again: "2026-07-01T12:00:01Z"}, gated: kept},
-		{name: "kept for long enough", other: down, leave: endingAndServing(two), since: now.Add(-10 * time.Second), want: expect{Changes: drained, Again: soon}},
+		{name: "the other is available", other: on(ready(one), ours), leave: serving(terminating(two)), want: expect{Changes: drained, Again: soon}},
+		{name: "the other is somebody else's, and available", other: on(ready(one), state.Owner{}), leave: serving(terminating(two)), want: expect{Changes: drained, Again: soon}},
+		{name: "the other is down on the device", other: down, leave: serving(terminating(two)), want: expect{Again: "2026-07-01T12:00:10Z"}, gated: kept},
+		{name: "the other was forced offline", other: off, leave: serving(terminating(two)), want: expect{Changes: []string{"update in /web/cart: 10.0.0.1:8080"}, Again: "2026-07-01T12:00:10Z"}, gated: kept},
+		{name: "kept for a while", other: down, leave: serving(terminating(two)), since: now.Add(-9 * time.Second), want: expect{Again: "2026-07-01T12:00:01Z"}, gated: kept},
+		{name: "kept for long enough", other: down, leave: serving(terminating(two)), since: now.Add(-10 * time.Second), want: expect{Changes: drained, Again: soon}},
 		{name: "it serves no more", other: down, leave: terminating(two), want: expect{Changes: drained, Again: soon}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

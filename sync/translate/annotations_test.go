@@ -29,8 +29,8 @@ func TestMistakes(t *testing.T) {
 		problem string
 	}{
 		{
-			name: "a misspelt key", svc: service(with("virtual-adress", "203.0.113.20")), mode: "hold",
-			problem: "UnknownAnnotation: landbridge.dev/virtual-adress is no annotation of Landbridge; the reference lists them",
+			name: "a misspelt key", svc: service(with("virtualaddress", "203.0.113.20")), mode: "hold",
+			problem: "UnknownAnnotation: landbridge.dev/virtualaddress is no annotation of Landbridge; the reference lists them",
 		},
 		{
 			name: "a misspelt key with a port", svc: service(with("drain.80", "5s")), mode: "hold",
