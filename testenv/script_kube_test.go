@@ -40,7 +40,7 @@ func pods(s *script, ctx context.Context, names []string) (world.Output, error) 
 	if err := s.world.Kube.Apply(ctx, []byte(manifest.String())); err != nil {
 		return world.Output{}, err
 	}
-	args := []string{"wait", "--namespace=shop", "--for=condition=Ready", "--timeout=30s", "pod"}
+	args := []string{"wait", "--namespace=shop", "--for=condition=Ready", "--timeout=60s", "pod"}
 	return s.world.Kubectl(ctx, append(args, names...)...)
 }
 

@@ -55,6 +55,7 @@ package testenv_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,7 +69,15 @@ import (
 	"landbridge.dev/testenv/world"
 )
 
+// parallel is how many scripts run at once unless -parallel says otherwise.
+// They wait more than they work: on two cores four of them take the least time.
+const parallel = "4"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", parallel); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	netns.Main(m, netns.Options{Prepare: func(ctx context.Context) error {
 		return world.Prepare(ctx, os.Stderr)
 	}})
@@ -86,7 +95,7 @@ func TestScripts(t *testing.T) {
 
 // commandTimeout bounds what a command of a script waits for, unless it says
 // for how long itself.
-const commandTimeout = 30 * time.Second
+const commandTimeout = 90 * time.Second
 
 // script is the state of one running script.
 type script struct {
