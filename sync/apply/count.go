@@ -72,17 +72,17 @@ func (w *Worker) needCounts(ref state.Ref, result plan.Result, now time.Time) {
 		}
 	}
 	delete(w.counts.of, ref)
+	for _, id := range result.Gated {
+		if _, known := w.counts.gated[id]; !known {
+			w.counts.gated[id] = now
+		}
+	}
 	if _, can := w.Backend.(Counter); !can || !w.act || len(result.Count) == 0 {
 		return
 	}
 	w.counts.of[ref] = result.Count
 	for _, pool := range result.Count {
 		w.counts.pools[pool] = ref
-	}
-	for _, id := range result.Gated {
-		if _, known := w.counts.gated[id]; !known {
-			w.counts.gated[id] = now
-		}
 	}
 	if !w.counting {
 		w.clock.soonest(countLook(), now.Add(countEvery/4)) // the first look comes soon

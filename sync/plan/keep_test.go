@@ -164,3 +164,18 @@ func TestDiffOrphans(t *testing.T) {
 		t.Errorf("once more (-want +got):\n%s", diff)
 	}
 }
+
+// A node of ours that another Service of ours has a member at keeps its tag:
+// it is to go with the last of them.
+func TestDiffOrphansNoSharedNode(t *testing.T) {
+	t.Parallel()
+	want := follow()
+	want.Orphan = true
+	other := &state.Pool{Backend: dc1, Path: "/web/other", Owner: webs, Mode: "round-robin"}
+	in := input(want, havePool(ready("10.0.0.1:8080")), other.With(on(ready("10.0.0.1:8081"), webs)), node("10.0.0.1", ours))
+	for _, c := range plan.Diff(in).Changes {
+		if c.ID().Kind == state.KindNode {
+			t.Errorf("%s", tell(c))
+		}
+	}
+}

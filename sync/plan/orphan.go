@@ -5,8 +5,11 @@ import (
 )
 
 // orphan plans for a Service whose objects stay when it goes: our tag is taken
-// off all of them, nodes included, and nothing else is changed.
+// off all of them, and nothing else is changed. A node that others have members
+// at keeps its tag, so that it goes with the last of them; so does one without
+// any, which goes now.
 func (d *differ) orphan() {
+	own := d.ownMembers()
 	for _, id := range d.Have.Owned(d.Want.Service) {
 		o, _ := d.Have.Get(id)
 		if id.Backend != d.Backend {
@@ -15,8 +18,8 @@ func (d *differ) orphan() {
 		if p, ok := o.(*state.Pool); ok {
 			d.orphanMembers(p)
 		}
-		if n, ok := o.(*state.Node); ok && d.Have.MembersAt(n.Address) == 0 {
-			continue // it leads nowhere, and goes: dropNodes
+		if n, ok := o.(*state.Node); ok && (own[n.Address] == 0 || d.Have.MembersAt(n.Address) != own[n.Address]) {
+			continue // others of ours may need it; without a member it goes: dropNodes
 		}
 		if !d.ours(o.OwnedBy()) {
 			continue
@@ -25,6 +28,23 @@ func (d *differ) orphan() {
 			d.add(makeStep(id.Kind), Change{Op: Update, Before: o, After: after, Why: "deletion-policy: orphan"})
 		}
 	}
+}
+
+// ownMembers is how many members the Service has at each address.
+func (d *differ) ownMembers() map[state.Address]int {
+	own := map[state.Address]int{}
+	for _, id := range d.Have.Owned(d.Want.Service) {
+		p, ok := d.Have.Pool(d.Backend, id.Name)
+		if !ok || id.Kind != state.KindPool {
+			continue
+		}
+		for _, m := range p.Members {
+			if d.ours(m.Owner) {
+				own[m.Endpoint.Address]++
+			}
+		}
+	}
+	return own
 }
 
 func (d *differ) orphanMembers(p *state.Pool) {

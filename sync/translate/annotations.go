@@ -60,9 +60,11 @@ func addressed(svc *corev1.Service) bool {
 		return true
 	}
 	for key := range svc.Annotations {
-		if name, ok := strings.CutPrefix(key, Prefix); ok && keyStanding(name) != written {
-			return true
+		name, ok := strings.CutPrefix(key, Prefix)
+		if !ok || keyStanding(name) == written || name == "deletion-policy" || name == "paused" {
+			continue // those two say how to leave, also of a Service that has
 		}
+		return true
 	}
 	return false
 }

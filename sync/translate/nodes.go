@@ -54,7 +54,9 @@ func (t *translation) servingNodes(port corev1.ServicePort, six bool) map[string
 }
 
 // eligibleNodes are the nodes that may be members, by name: ready, not being
-// deleted, not excluded by label, and chosen by the device's selector.
+// deleted, not excluded by label, and chosen by the device's selector. Where
+// none of them is ready, the cluster has lost sight of its nodes rather than
+// all its nodes, and they stay: the device's monitors tell which answer.
 func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
 	selector, err := labels.Parse(which.NodeSelector)
 	if err != nil {
@@ -63,9 +65,12 @@ func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
 	var nodes []*corev1.Node
 	for _, n := range t.Nodes {
 		_, excluded := n.Labels[corev1.LabelNodeExcludeBalancers]
-		if !excluded && n.DeletionTimestamp == nil && nodeReady(n) && selector.Matches(labels.Set(n.Labels)) {
+		if !excluded && n.DeletionTimestamp == nil && selector.Matches(labels.Set(n.Labels)) {
 			nodes = append(nodes, n)
 		}
+	}
+	if slices.ContainsFunc(nodes, nodeReady) {
+		nodes = slices.DeleteFunc(nodes, func(n *corev1.Node) bool { return !nodeReady(n) })
 	}
 	slices.SortFunc(nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
 	return nodes

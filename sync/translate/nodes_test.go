@@ -54,6 +54,11 @@ func TestNodePorts(t *testing.T) {
 			want: []string{"192.0.2.5:30000"},
 		},
 		{
+			name: "none is ready: the cluster has lost sight of them, and they stay", svc: byAnnotation,
+			nodes: []*corev1.Node{node("n1", "192.0.2.1", unready), node("n2", "192.0.2.2", silent), node("n4", "192.0.2.4", excluded)},
+			want:  []string{"192.0.2.1:30000", "192.0.2.2:30000"},
+		},
+		{
 			name: "a node without an internal address of the family", svc: service(nodePorts, with("member-type", "nodeport"), with("virtual-address", "2001:db8:1::20")),
 			nodes: []*corev1.Node{node("n1", "192.0.2.1"), node("n2", "192.0.2.2", six("2001:db8::2"), six("2001:db8::3"))},
 			want:  []string{"[2001:db8::2]:30000"},

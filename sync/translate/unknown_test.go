@@ -101,6 +101,11 @@ func TestDeletionPolicy(t *testing.T) {
 			t.Errorf("%s, deleted: orphan %t", value, r.Want.Orphan)
 		}
 	}
+	// A Service opts out by taking back what it asked for; how to leave stays.
+	leaver := service(with("partition", "-"), with("virtual-address", "-"), with("deletion-policy", "orphan"))
+	if r := translate.Service(translate.Input{Service: leaver}, policy(t)); r.Addressed || !r.Want.Orphan || len(r.Problems) > 0 {
+		t.Errorf("opted out: addressed %t, orphan %t, %v", r.Addressed, r.Want.Orphan, r.Problems)
+	}
 	r := translate.Service(translate.Input{Service: service(with("deletion-policy", "keep"))}, policy(t))
 	same(t, expect{
 		Mode: "hold", Problems: []string{`BadAnnotation: landbridge.dev/deletion-policy: "keep" must be delete or orphan`},
