@@ -10,8 +10,8 @@ import (
 
 // allow does what a Service's condition says: it runs `landbridge allow` with
 // the hash in there, as an administrator would.
-func allow(s *script, ctx context.Context, args []string) (world.Output, error) {
-	out, err := condition(s, ctx, args)
+func allow(ctx context.Context, s *script, args []string) (world.Output, error) {
+	out, err := condition(ctx, s, args)
 	if err != nil {
 		return out, err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // client is somebody who uses the services.
-func client(s *script, ctx context.Context, args []string) (world.Output, error) {
+func client(ctx context.Context, s *script, args []string) (world.Output, error) {
 	verb, n, rest, err := counted(args)
 	if err != nil {
 		return world.Output{}, err

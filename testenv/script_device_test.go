@@ -15,7 +15,7 @@ import (
 )
 
 // device looks at the device, and does to it what others do.
-func device(s *script, ctx context.Context, args []string) (world.Output, error) {
+func device(ctx context.Context, s *script, args []string) (world.Output, error) {
 	w := s.world
 	switch {
 	case is(args, "members", 1):
@@ -34,14 +34,14 @@ func device(s *script, ctx context.Context, args []string) (world.Output, error)
 	case is(args, "do", 2), is(args, "do", 3):
 		return do(s, args[1:])
 	}
-	return world.Output{}, steer(s, ctx, args)
+	return world.Output{}, steer(ctx, s, args)
 }
 
 // is says whether args are a verb and n more.
 func is(args []string, verb string, n int) bool { return len(args) == n+1 && args[0] == verb }
 
 // steer are the forms of device without output.
-func steer(s *script, ctx context.Context, args []string) error {
+func steer(ctx context.Context, s *script, args []string) error {
 	switch {
 	case is(args, "mark", 0):
 		s.mark = s.world.Device.Writes()

@@ -2,6 +2,7 @@ package testenv_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -30,7 +31,7 @@ func (e expectation) met(out world.Output, err error) bool {
 }
 
 // eventually repeats a command until it does what is expected of it.
-func eventually(s *script, ctx context.Context, args []string) (world.Output, error) {
+func eventually(ctx context.Context, s *script, args []string) (world.Output, error) {
 	limit, expected, cmd, err := parseEventually(args)
 	if err != nil {
 		return world.Output{}, err
@@ -44,14 +45,17 @@ func eventually(s *script, ctx context.Context, args []string) (world.Output, er
 	tick := time.NewTicker(between)
 	defer tick.Stop()
 	for {
-		out, err := run(s, ctx, cmd[1:])
+		out, err := run(ctx, s, cmd[1:])
 		if ctx.Err() == nil && expected.met(out, err) {
 			return out, nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return out, fmt.Errorf("not within %s; the last try: %v", limit, err)
+			if err == nil {
+				err = errors.New("the output is not as expected")
+			}
+			return out, fmt.Errorf("not within %s; the last try: %w", limit, err)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"landbridge.dev/testenv/world"
 )
 
-func kubectl(s *script, ctx context.Context, args []string) (world.Output, error) {
+func kubectl(ctx context.Context, s *script, args []string) (world.Output, error) {
 	return s.world.Kubectl(ctx, args...)
 }
 
@@ -31,7 +31,7 @@ spec:
 ---
 `
 
-func pods(s *script, ctx context.Context, names []string) (world.Output, error) {
+func pods(ctx context.Context, s *script, names []string) (world.Output, error) {
 	var manifest strings.Builder
 	for _, name := range names {
 		app, _, _ := strings.Cut(name, "-")
@@ -44,7 +44,7 @@ func pods(s *script, ctx context.Context, names []string) (world.Output, error) 
 	return s.world.Kubectl(ctx, append(args, names...)...)
 }
 
-func node(s *script, ctx context.Context, args []string) (world.Output, error) {
+func node(ctx context.Context, s *script, args []string) (world.Output, error) {
 	if len(args) != 2 {
 		return world.Output{}, usage(args)
 	}
@@ -62,7 +62,7 @@ func node(s *script, ctx context.Context, args []string) (world.Output, error) {
 	return world.Output{}, usage(args)
 }
 
-func apiserver(s *script, ctx context.Context, args []string) (world.Output, error) {
+func apiserver(ctx context.Context, s *script, args []string) (world.Output, error) {
 	switch strings.Join(args, " ") {
 	case "down":
 		return world.Output{}, s.world.Kube.StopAPIServer()
@@ -80,7 +80,7 @@ func apiserver(s *script, ctx context.Context, args []string) (world.Output, err
 const programmed = "landbridge.dev/Programmed"
 
 // condition tells what a Service's condition says.
-func condition(s *script, ctx context.Context, args []string) (world.Output, error) {
+func condition(ctx context.Context, s *script, args []string) (world.Output, error) {
 	if len(args) != 1 {
 		return world.Output{}, usage(args)
 	}

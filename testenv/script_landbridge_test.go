@@ -10,7 +10,7 @@ import (
 
 // landbridge runs controllers in the background, and all other commands of the
 // program in the foreground.
-func landbridge(s *script, ctx context.Context, args []string) (world.Output, error) {
+func landbridge(ctx context.Context, s *script, args []string) (world.Output, error) {
 	if len(args) == 0 {
 		return world.Output{}, usage(args)
 	}
@@ -28,7 +28,7 @@ func landbridge(s *script, ctx context.Context, args []string) (world.Output, er
 			return world.Output{}, usage(args)
 		}
 		name, _ := named(rest[1:])
-		return world.Output{}, awaitController(s, ctx, rest[0], name)
+		return world.Output{}, awaitController(ctx, s, rest[0], name)
 	case "stop", "kill", "log", "audit", "metrics":
 		name, _ := named(rest)
 		c, err := s.world.Controller(name)
@@ -52,7 +52,7 @@ func named(args []string) (name string, flags []string) {
 	return "controller", args
 }
 
-func awaitController(s *script, ctx context.Context, what, name string) error {
+func awaitController(ctx context.Context, s *script, what, name string) error {
 	c, err := s.world.Controller(name)
 	if err != nil {
 		return err

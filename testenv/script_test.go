@@ -119,6 +119,9 @@ func setUp(ctx context.Context, env *testscript.Env) error {
 		if s.load != nil {
 			s.load.Stop()
 		}
+		for _, c := range s.conns {
+			c.Close()
+		}
 		if err := w.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "stopping a world:", err)
 		}
@@ -158,7 +161,7 @@ func expandFiles(w *world.World, dir string) error {
 
 // command is a command of the scripts' language. An error is a failure that
 // "!" can ask for.
-type command func(s *script, ctx context.Context, args []string) (world.Output, error)
+type command func(ctx context.Context, s *script, args []string) (world.Output, error)
 
 // language are all commands but eventually, which repeats them.
 func language() map[string]command {
@@ -185,7 +188,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 			s := ts.Value(scriptKey{}).(*script)
 			ctx, cancel := context.WithTimeout(s.ctx, commandTimeout)
 			defer cancel()
-			out, err := run(s, ctx, args)
+			out, err := run(ctx, s, args)
 			fmt.Fprint(ts.Stdout(), out.Stdout)
 			fmt.Fprint(ts.Stderr(), out.Stderr)
 			switch {

@@ -114,7 +114,8 @@ func fetch(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	client := &http.Client{Timeout: 10 * time.Second}
+	answer, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

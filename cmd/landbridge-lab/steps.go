@@ -88,8 +88,11 @@ func (s *story) plan(ctx context.Context) error {
 	mark := s.world.Device.Writes()
 	out, err := s.world.Landbridge(ctx, "plan", "--config", s.world.Config())
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 2 {
-		return fmt.Errorf("landbridge plan ended with %v, want exit code 2:\n%s%s", err, out.Stdout, out.Stderr)
+	switch {
+	case err == nil:
+		return fmt.Errorf("landbridge plan found nothing to do:\n%s", out.Stdout)
+	case !errors.As(err, &exit) || exit.ExitCode() != 2:
+		return fmt.Errorf("landbridge plan: %w, want exit status 2:\n%s%s", err, out.Stdout, out.Stderr)
 	}
 	s.said("plan", out.Stdout)
 	s.checked("exit code 2: there is something to do")
@@ -147,8 +150,12 @@ func (s *story) podGoes(ctx context.Context) error {
 	if err := s.writes(ctx, mark, 1); err != nil {
 		return err
 	}
-	if pod, err := s.kept.Ask(ctx); err != nil || pod != "web-3" {
-		return fmt.Errorf("the client that stayed connected was answered by %q: %v", pod, err)
+	pod, err := s.kept.Ask(ctx)
+	if err != nil {
+		return fmt.Errorf("the client that stayed connected: %w", err)
+	}
+	if pod != "web-3" {
+		return fmt.Errorf("the client that stayed connected was answered by %s", pod)
 	}
 	s.checked("the client that stayed connected is still answered by web-3")
 	if err := s.members(ctx, "web-1:8080 up", "web-2:8080 up"); err != nil {

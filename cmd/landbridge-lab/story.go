@@ -69,6 +69,9 @@ func tell(ctx context.Context, out io.Writer) (err error) {
 	s := &story{out: out}
 	began := time.Now()
 	defer func() {
+		if s.kept != nil {
+			s.kept.Close()
+		}
 		if s.world != nil {
 			err = errors.Join(err, s.world.Stop())
 		}

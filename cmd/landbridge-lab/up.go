@@ -88,13 +88,13 @@ func (l lab) startHolder(ctx context.Context) (record, error) {
 		}
 		select {
 		case <-tick.C:
-		case err := <-ended:
-			said, _ := os.ReadFile(l.log())
-			return record{}, fmt.Errorf("the lab did not come up (%v):\n%s", err, said)
+		case <-ended:
+			said, err := os.ReadFile(l.log())
+			return record{}, errors.Join(fmt.Errorf("the lab did not come up, %s:\n%s", cmd.ProcessState, said), err)
 		case <-ctx.Done():
-			_ = cmd.Process.Signal(syscall.SIGTERM)
-			<-ended
-			return record{}, errors.Join(errors.New("the lab did not come up: interrupted"), os.RemoveAll(l.dir))
+			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+			ending := <-ended
+			return record{}, errors.Join(errors.New("the lab did not come up: interrupted"), ending, os.RemoveAll(l.dir))
 		}
 	}
 }

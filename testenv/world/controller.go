@@ -156,6 +156,14 @@ func (c *Controller) AwaitLeading(ctx context.Context) error {
 // Leads says whether the controller is the leader.
 func (c *Controller) Leads(ctx context.Context) bool { return c.metrics(ctx)["landbridge_leader"] == 1 }
 
+// ending is how the controller ended.
+func (c *Controller) ending() error {
+	if c.err == nil {
+		return errors.New("exit status 0")
+	}
+	return c.err
+}
+
 // await polls until done, or fails with the end of the log.
 func (c *Controller) await(ctx context.Context, what string, done func(context.Context) bool) error {
 	tick := time.NewTicker(pollInterval)
@@ -164,7 +172,7 @@ func (c *Controller) await(ctx context.Context, what string, done func(context.C
 		select {
 		case <-tick.C:
 		case <-c.done:
-			return c.failure(fmt.Errorf("ended while it was waited %s: %v", what, c.err))
+			return c.failure(fmt.Errorf("waiting %s: it ended: %w", what, c.ending()))
 		case <-ctx.Done():
 			return c.failure(fmt.Errorf("waiting %s: %w", what, ctx.Err()))
 		}

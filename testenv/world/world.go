@@ -20,9 +20,11 @@ const (
 	// name of that ServiceAccount (deploy/rbac.yaml).
 	Namespace = "landbridge"
 
-	// Username and Password are those of the device's administrator.
+	// Username is that of the device's administrator.
 	Username = "landbridge"
-	Password = "correct horse" //nolint:gosec // of a simulated device
+
+	// Password is that of the device's administrator.
+	Password = "correct horse"
 )
 
 // Options say what Start starts. The zero value is of use.
@@ -53,11 +55,12 @@ type World struct {
 	Gate      *Gate // between landbridge and the device's management address
 	Addresses *Addresses
 
-	dir     string
-	ownDir  bool
-	cluster string
-	binary  string // the landbridge program
-	kubecfg string // the kubeconfig of landbridge's ServiceAccount
+	dir       string
+	ownDir    bool
+	cluster   string
+	binary    string // the landbridge program
+	kubecfg   string // the kubeconfig of landbridge's ServiceAccount
+	deviceLog *os.File
 
 	mu          sync.Mutex
 	controllers map[string]*Controller
@@ -135,8 +138,7 @@ func (w *World) startKube(ctx context.Context, o Options) (err error) {
 // startDevice starts the device behind a gate. It outlives ctx of Start: Stop
 // ends it.
 func (w *World) startDevice(o Options) (err error) {
-	log, err := os.Create(w.path("bigip.log"))
-	if err != nil {
+	if w.deviceLog, err = os.Create(w.path("bigip.log")); err != nil {
 		return err
 	}
 	w.Device, err = bigip.Start(context.Background(), bigip.Options{
@@ -144,7 +146,7 @@ func (w *World) startDevice(o Options) (err error) {
 		Username: Username, Password: Password,
 		Partitions: o.Partitions,
 		DataPlane:  true,
-		Log:        log,
+		Log:        w.deviceLog,
 	})
 	if err != nil {
 		return err
@@ -171,6 +173,9 @@ func (w *World) Stop() error {
 	}
 	if w.Device != nil {
 		errs = append(errs, w.Device.Close())
+	}
+	if w.deviceLog != nil {
+		errs = append(errs, w.deviceLog.Close())
 	}
 	if w.Kube != nil {
 		errs = append(errs, w.Kube.Stop())
