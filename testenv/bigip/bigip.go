@@ -80,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Device, error) {
 		return nil, err
 	}
 	if err := d.listen(ctx); err != nil {
-		d.Close() //nolint:errcheck // the first error is the one to tell
+		d.Close()
 		return nil, err
 	}
 	return d, nil
@@ -193,7 +193,7 @@ func (d *Device) listen(ctx context.Context) error {
 		ReadHeaderTimeout: 20 * time.Second, // requestHeaderTimeout of sys/httpd
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // httpd speaks HTTP/1.1 only
-		ErrorLog:          log.New(io.Discard, "", 0),                               //nolint:forbidigo // what net/http asks for
+		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	d.serving = make(chan struct{})
 	go func() {
@@ -202,7 +202,7 @@ func (d *Device) listen(ctx context.Context) error {
 			d.logf("serving: %v", err)
 		}
 	}()
-	context.AfterFunc(ctx, func() { d.server.Close() }) //nolint:errcheck // ends with its context
+	context.AfterFunc(ctx, func() { d.server.Close() })
 	return nil
 }
 

@@ -174,7 +174,7 @@ func (f *commandFlags) startControl(ctx context.Context, devices []*Device, stdo
 		s.Serve(l) //nolint:errcheck // ends with Close
 	}()
 	fmt.Fprintf(stdout, "control %s\n", l.Addr())
-	return func() { s.Close(); <-done }, nil //nolint:errcheck // nothing to be done about it
+	return func() { s.Close(); <-done }, nil
 }
 
 // keep writes the snapshot that was asked for.

@@ -216,7 +216,7 @@ func TestCookiePersistence(t *testing.T) {
 	d := start(t, bigip.Options{DataPlane: true, Partitions: []string{"web"}})
 	var members []any
 	for _, n := range []string{"a", "b"} {
-		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, n) }))
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, n) }))
 		t.Cleanup(srv.Close)
 		members = append(members, m{"name": "/web/" + strings.TrimPrefix(srv.URL, "http://")})
 	}
@@ -277,7 +277,9 @@ func TestUDP(t *testing.T) {
 				if err != nil {
 					return
 				}
-				c.WriteTo([]byte(n), from)
+				if _, err := c.WriteTo([]byte(n), from); err != nil {
+					return
+				}
 			}
 		}()
 		members = append(members, m{"name": c.LocalAddr().String()})
@@ -302,7 +304,9 @@ func TestUDP(t *testing.T) {
 		defer c.Close()
 		names := map[string]bool{}
 		for range 3 {
-			c.SetDeadline(time.Now().Add(5 * time.Second))
+			if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
 			fmt.Fprint(c, "hello")
 			buf := make([]byte, 10)
 			n, err := c.Read(buf)
@@ -389,7 +393,7 @@ func BenchmarkConnections(b *testing.B) {
 			if err != nil {
 				return
 			}
-			go func() { io.Copy(c, c); c.Close() }()
+			go func() { defer c.Close(); io.Copy(c, c) }() //nolint:errcheck // ends with its client
 		}
 	}()
 	d.Do("POST", "/mgmt/tm/ltm/pool", m{"name": "p", "members": []any{m{"name": l.Addr().String()}}})

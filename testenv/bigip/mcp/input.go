@@ -42,7 +42,7 @@ func (tx *Tx) newInput(k *Kind, parent string, body map[string]any) (*input, err
 	case k.Naming == Plain:
 		in.name = name
 	case k.Naming == Tree:
-		in.partition, in.subPath, in.name = folderName(name, partition, subPath)
+		in.name = folderName(name, partition, subPath)
 	case strings.HasPrefix(name, "/"):
 		in.partition, in.subPath, in.name = splitPath(name)
 	default:
@@ -67,14 +67,14 @@ func (tx *Tx) defaultPartition(k *Kind, parent string) string {
 	return "Common"
 }
 
-func folderName(name, partition, subPath string) (string, string, string) {
+func folderName(name, partition, subPath string) string {
 	if strings.HasPrefix(name, "/") {
-		return "", "", name
+		return name
 	}
 	if partition == "" && subPath == "" {
-		return "", "", "/" + name
+		return "/" + name
 	}
-	return "", "", joinPath(partition, subPath, name)
+	return joinPath(partition, subPath, name)
 }
 
 func (tx *Tx) changeInput(old *Object, body map[string]any) (*input, error) {

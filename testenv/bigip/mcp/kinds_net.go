@@ -161,7 +161,7 @@ func settleRoute(tx *Tx, o, old *Object) error {
 	return nil
 }
 
-func settleRouteDomain(tx *Tx, o, old *Object) error {
+func settleRouteDomain(_ *Tx, o, old *Object) error {
 	if old != nil || o.Props["id"] != nil {
 		return nil
 	}

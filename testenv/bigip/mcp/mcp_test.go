@@ -203,7 +203,8 @@ func randomStep(t *rapid.T, tx *mcp.Tx) error {
 	case 7:
 		err = tx.Delete(mcp.Key{Kind: "ltm/pool", Path: pool})
 	case 8:
-		err = tx.Delete(mcp.Key{Kind: "ltm/node", Path: "/Common/" + addr[:strings.Index(addr, ":")]})
+		host, _, _ := strings.Cut(addr, ":")
+		err = tx.Delete(mcp.Key{Kind: "ltm/node", Path: "/Common/" + host})
 	}
 	return err
 }

@@ -12,13 +12,13 @@ import (
 type Naming int
 
 const (
-	// InFolder: "/partition/folders/name"; most kinds.
+	// InFolder is "/partition/folders/name"; most kinds.
 	InFolder Naming = iota
-	// Plain: the name alone, without a partition: partitions, users.
+	// Plain is the name alone, without a partition: partitions, users.
 	Plain
-	// Tree: the name is itself a path: folders.
+	// Tree is a name that is itself a path: folders.
 	Tree
-	// Singleton: one object without a name: global settings.
+	// Singleton is one object without a name: global settings.
 	Singleton
 )
 
@@ -268,7 +268,7 @@ func mustInt(s string) int64 {
 
 // finish drops what the version lacks and builds the lookups of a kind and
 // its subcollections.
-func (k *Kind) finish(version string) *Kind {
+func (k *Kind) finish(version string) {
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err == nil {
 		k.Props = slices.DeleteFunc(k.Props, func(p Prop) bool { return p.Since > n })
@@ -280,7 +280,6 @@ func (k *Kind) finish(version string) *Kind {
 	for _, s := range k.Subs {
 		s.finish(version)
 	}
-	return k
 }
 
 // DecodeJSON decodes a JSON value with integers as int64, as properties hold

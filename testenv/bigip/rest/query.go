@@ -78,12 +78,12 @@ func (q *query) setFilter(s string) error {
 	return nil
 }
 
-func (q query) matches(d doc) (bool, error) {
+func (q query) matches(d doc) bool {
 	if q.filter == nil {
-		return true, nil
+		return true
 	}
 	v, ok := d.get(q.filter[0])
-	return ok && fmt.Sprint(v) == q.filter[1], nil
+	return ok && fmt.Sprint(v) == q.filter[1]
 }
 
 // pick keeps the fields of $select.
@@ -133,8 +133,8 @@ func (q query) page(d *doc, items []any, linkTo func(skip int) string) []any {
 
 // at is the same query for another page.
 func (q query) at(skip int) query {
-	echo := slices.DeleteFunc(slices.Clone(q.echo), func(s string) bool { return strings.HasPrefix(s, "$skip=") })
-	q.echo = append(echo, "$skip="+strconv.Itoa(skip))
+	q.echo = slices.DeleteFunc(slices.Clone(q.echo), func(s string) bool { return strings.HasPrefix(s, "$skip=") })
+	q.echo = append(q.echo, "$skip="+strconv.Itoa(skip))
 	q.skip = skip
 	return q
 }

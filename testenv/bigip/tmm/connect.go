@@ -76,7 +76,7 @@ func local(a netip.Addr) bool {
 	if err != nil {
 		return false
 	}
-	c.Close() //nolint:errcheck // it was only to see
+	c.Close()
 	return true
 }
 

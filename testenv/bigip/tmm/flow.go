@@ -21,7 +21,7 @@ func (f *flow) reset() {
 	f.once.Do(func() {
 		for _, c := range []*net.TCPConn{f.client, f.server} {
 			c.SetLinger(0) //nolint:errcheck // the connection may be gone already
-			c.Close()      //nolint:errcheck // as above
+			c.Close()
 		}
 	})
 }
@@ -42,8 +42,8 @@ func (f *flow) carry() {
 	go oneWay(f.client, f.server, &f.member.counters.out, &f.virtual.counters.out)
 	wg.Wait()
 	f.once.Do(func() {
-		f.client.Close() //nolint:errcheck // both directions have ended
-		f.server.Close() //nolint:errcheck // as above
+		f.client.Close()
+		f.server.Close()
 	})
 }
 

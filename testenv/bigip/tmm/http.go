@@ -78,7 +78,7 @@ func (e *Engine) exchange(f *flow, req *http.Request, fromClient *bufio.Reader, 
 		}
 		last := req.Close || resp.Close
 		err = resp.Write(toClient)
-		resp.Body.Close() //nolint:errcheck // it was written out
+		resp.Body.Close()
 		if err != nil || last || resp.StatusCode == http.StatusSwitchingProtocols {
 			return
 		}

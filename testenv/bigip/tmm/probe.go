@@ -80,7 +80,7 @@ func (c check) overTCP(ctx context.Context, addr netip.AddrPort, secure bool) er
 	if err != nil {
 		return err
 	}
-	defer conn.Close()                                                           //nolint:errcheck // a probe leaves nothing behind
+	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // ends the probe
 	defer stop()
 	if secure {
@@ -159,7 +159,7 @@ func (c check) overUDP(ctx context.Context, addr netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()                                                           //nolint:errcheck // a probe leaves nothing behind
+	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // ends the probe
 	defer stop()
 	if _, err := io.WriteString(conn, c.message()); err != nil {

@@ -30,7 +30,7 @@ type udpFlow struct {
 	once   sync.Once
 }
 
-func (f *udpFlow) reset() { f.once.Do(func() { f.server.Close() }) } //nolint:errcheck // nothing to be done about it
+func (f *udpFlow) reset() { f.once.Do(func() { f.server.Close() }) }
 
 func (e *Engine) openUDP(v *virtual, address, hostPort string) string {
 	ap, err := netip.ParseAddrPort(hostPort)

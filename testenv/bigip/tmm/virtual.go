@@ -193,7 +193,7 @@ func (e *Engine) retry() {
 
 func (v *virtual) close() {
 	if v.listener != nil {
-		v.listener.Close() //nolint:errcheck // nothing to be done about it
+		v.listener.Close()
 		v.listener = nil
 	}
 	v.listen = ""
@@ -328,5 +328,5 @@ func admits(conf *virtualSettings, from netip.Addr, v *virtual) bool {
 
 func refuse(c *net.TCPConn) {
 	c.SetLinger(0) //nolint:errcheck // the connection may be gone already
-	c.Close()      //nolint:errcheck // as above
+	c.Close()
 }
