@@ -3,7 +3,6 @@ package f5
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,7 +13,7 @@ import (
 // What is not there is left out; whatever else fails is an error, since a
 // failure must not look like absence.
 func (r *reader) some(ctx context.Context, ids []state.ID) ([]state.Object, error) {
-	one := &oneByOne{reader: r}
+	one := &oneByOne{reader: r, gate: make(chan struct{}, 1)}
 	results := make([]state.Object, len(ids))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.opts.MaxConcurrentCalls)
@@ -48,9 +47,27 @@ func (r *reader) some(ctx context.Context, ids []state.ID) ([]state.Object, erro
 type oneByOne struct {
 	*reader
 
-	once     sync.Once
+	// gate is a lock that a context can be waited with; it guards the rest.
+	gate     chan struct{}
+	listed   bool
 	nodeList *state.Set
 	nodeErr  error
+}
+
+// list is the list of all nodes, which the first that asks for it reads.
+func (o *oneByOne) list(ctx context.Context) (*state.Set, error) {
+	select {
+	case o.gate <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-o.gate }()
+	if !o.listed {
+		var nodes []state.Object
+		nodes, o.nodeErr = o.nodes(ctx)
+		o.nodeList, o.listed = state.NewSet(nodes...), true
+	}
+	return o.nodeList, o.nodeErr
 }
 
 // read returns nil, nil for what is not there.
@@ -131,15 +148,11 @@ func (o *oneByOne) node(ctx context.Context, id state.ID) (state.Object, error) 
 			}
 		}
 	}
-	o.once.Do(func() {
-		var nodes []state.Object
-		nodes, o.nodeErr = o.nodes(ctx)
-		o.nodeList = state.NewSet(nodes...)
-	})
-	if o.nodeErr != nil {
-		return nil, o.nodeErr
+	list, err := o.list(ctx)
+	if err != nil {
+		return nil, err
 	}
-	n, _ := o.nodeList.Get(id)
+	n, _ := list.Get(id)
 	return n, nil
 }
 
