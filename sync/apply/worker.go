@@ -187,7 +187,7 @@ func (w *Worker) Run(ctx context.Context) error {
 // allow takes or gives back the right to make changes. A new leader first
 // reads what its predecessor left.
 func (w *Worker) allow(ctx context.Context, allowed bool) {
-	if allowed && !w.act && w.mirror != nil {
+	if allowed && !w.act && (w.mirror != nil || w.reading) {
 		w.readAnew(ctx, "to change what the leader before left")
 	}
 	w.act = allowed

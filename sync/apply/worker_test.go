@@ -470,7 +470,7 @@ func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
 		defer b.end()
 		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
 		b.lead()
-		time.Sleep(time.Minute) // the first read
+		time.Sleep(2 * time.Minute) // the first read, and the one that the new leader makes
 		synctest.Wait()
 		if b.report(state.Ref{Namespace: "shop", Name: "cart"}).Members != 1 {
 			t.Fatal("not settled after the first read")
