@@ -1,0 +1,50 @@
+package histories_test
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"landbridge.dev/testenv/histories"
+)
+
+// Histories that once broke a rule, by what was wrong.
+func TestStories(t *testing.T) {
+	t.Parallel()
+	for _, story := range []struct {
+		name    string
+		history histories.History
+	}{
+		{"a read that began before the lease is not the leader's first", histories.History{
+			Clusters: 1, Replicas: 2,
+			Steps: []histories.Step{
+				{Do: cart(), Then: time.Second},
+				{Do: histories.Restart{Replica: 1}, Then: 5 * time.Millisecond},
+				{Do: histories.Lead{Replica: 1}, Then: time.Second},
+				{Do: histories.Pods{Pods: allPods(histories.Ready)}, Then: time.Second},
+			},
+		}},
+	} {
+		t.Run(story.name, func(t *testing.T) {
+			t.Parallel()
+			for _, on := range []histories.Device{histories.Memory, histories.Simulated} {
+				if _, v := playOne(t, story.history, on); v != nil {
+					t.Errorf("%s\n%s\n%s", v.Rule, story.history, v.Log)
+				}
+			}
+		})
+	}
+}
+
+// cart is a Service with one port.
+func cart() histories.Put {
+	return histories.Put{Spec: histories.Spec{Partition: "web", Address: "203.0.113.1", Type: corev1.ServiceTypeClusterIP, Ports: []int{0}}}
+}
+
+func allPods(c histories.Condition) (pods [6]histories.Condition) {
+	for i := range pods {
+		pods[i] = c
+	}
+	return pods
+}
