@@ -77,8 +77,11 @@ func (l lab) startHolder(ctx context.Context) (record, error) {
 	if err := cmd.Start(); err != nil {
 		return record{}, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // cmd.ProcessState tells
+	}()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
@@ -93,8 +96,8 @@ func (l lab) startHolder(ctx context.Context) (record, error) {
 			return record{}, errors.Join(fmt.Errorf("the lab did not come up, %s:\n%s", cmd.ProcessState, said), err)
 		case <-ctx.Done():
 			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-			ending := <-ended
-			return record{}, errors.Join(errors.New("the lab did not come up: interrupted"), ending, os.RemoveAll(l.dir))
+			<-ended
+			return record{}, errors.Join(errors.New("the lab did not come up: interrupted"), os.RemoveAll(l.dir))
 		}
 	}
 }
