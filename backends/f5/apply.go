@@ -28,7 +28,14 @@ func (b *Backend) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome
 		next     atomic.Int64
 		wg       sync.WaitGroup
 	)
-	a := &applier{session: b.active(), opts: &b.opts}
+	lead, err := b.group.planned(ctx)
+	if err != nil {
+		for i, u := range units {
+			outcomes[i] = nothingDone(u, err)
+		}
+		return outcomes
+	}
+	a := &applier{lead: lead, session: lead.session, group: b.group, opts: &b.opts}
 	for range min(len(units), b.opts.MaxConcurrentCalls) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(units); i = int(next.Add(1)) - 1 {
@@ -49,12 +56,42 @@ func (b *Backend) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome
 
 // applier carries out changes on one device.
 type applier struct {
-	session *session
+	lead    *tenure
+	session *session // lead's
+	group   *group
 	opts    *Options
 }
 
+// unit carries out one Unit. What was done on a unit of the group that is the
+// active one no more does not count, whatever it answered.
 func (a *applier) unit(ctx context.Context, u apply.Unit) apply.Outcome {
+	out := a.changes(ctx, u)
+	check := a.group.still
+	if out.Status == apply.Unknown || out.Status == apply.Unavailable {
+		check = a.group.stillNow // it may fail because it is another's turn
+	}
+	if ctx.Err() == nil {
+		if err := check(ctx, a.lead); err != nil {
+			return nothingDone(u, err)
+		}
+	}
+	return out
+}
+
+// nothingDone is the Outcome of a Unit of which nothing stands on the active
+// unit, as far as is known.
+func nothingDone(u apply.Unit, err error) apply.Outcome {
+	if len(u.Changes) == 0 {
+		return apply.Outcome{}
+	}
+	return outcome(u.Changes[0], err)
+}
+
+func (a *applier) changes(ctx context.Context, u apply.Unit) apply.Outcome {
 	for i, c := range u.Changes {
+		if err := a.group.still(ctx, a.lead); err != nil {
+			return nothingDone(u, err)
+		}
 		start := a.opts.Clock()
 		effect, err := a.change(ctx, c)
 		out := apply.Outcome{}
@@ -77,7 +114,7 @@ func (a *applier) unit(ctx context.Context, u apply.Unit) apply.Outcome {
 func (a *applier) audit(service state.Ref, c plan.Change, status apply.Status, took time.Duration) {
 	id := c.ID()
 	fields := []zap.Field{
-		zap.String("backend", id.Backend), zap.String("op", string(c.Op)), zap.String("kind", string(id.Kind)),
+		zap.String("backend", id.Backend), zap.String("unit", a.session.host), zap.String("op", string(c.Op)), zap.String("kind", string(id.Kind)),
 		zap.String("name", id.Name), zap.Stringer("service", service), zap.Stringer("status", status),
 		zap.Int64("milliseconds", took.Milliseconds()),
 	}

@@ -21,7 +21,8 @@ type Options struct {
 	// Name is the backend's name in IDs: "bigip/dc1".
 	Name string
 	// Hosts are the base URLs of the units of one device group:
-	// "https://bigip-a.example.com". The first is used.
+	// "https://bigip-a.example.com". Calls go to the one that is active for
+	// traffic-group-1; one alone takes them all, whatever it is.
 	Hosts []string
 	// Credentials are asked for at each login, so that a password may
 	// change while the process runs.
@@ -115,11 +116,15 @@ func (o *Options) validate() error {
 // called concurrently.
 type Backend struct {
 	opts Options
-	// units are the devices of the group, in the order of Options.Hosts.
-	units []*session
+	// group is the units, in the order of Options.Hosts.
+	group *group
 }
 
-var _ apply.Backend = (*Backend)(nil)
+var (
+	_ apply.Backend = (*Backend)(nil)
+	_ apply.Counter = (*Backend)(nil)
+	_ apply.Watcher = (*Backend)(nil)
+)
 
 // New makes a Backend. It makes no call: the first Read or Apply logs in.
 func New(o Options) (*Backend, error) {
@@ -128,8 +133,13 @@ func New(o Options) (*Backend, error) {
 	}
 	o.setDefaults()
 	b := &Backend{opts: o}
+	var units []*session
 	for _, h := range o.Hosts {
-		b.units = append(b.units, newSession(strings.TrimRight(h, "/"), &b.opts))
+		units = append(units, newSession(strings.TrimRight(h, "/"), &b.opts))
+	}
+	b.group = newGroup(units, &b.opts)
+	for _, u := range units {
+		u.logins.lost = func() { b.group.forgot(u) }
 	}
 	return b, nil
 }
@@ -137,14 +147,35 @@ func New(o Options) (*Backend, error) {
 // Name is the backend's name in IDs.
 func (b *Backend) Name() string { return b.opts.Name }
 
-// active is the unit that takes our calls.
-func (b *Backend) active() *session { return b.units[0] }
+// Watch returns when another unit has become active, when none is any more, or
+// when the active one has forgotten our login, as after a restart. While it
+// runs, the active unit is asked for its role once a second if there are
+// several; one alone is never asked.
+func (b *Backend) Watch(ctx context.Context) (why string) {
+	var tick <-chan time.Time
+	if b.group.several() {
+		ticker := time.NewTicker(roleEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for {
+		select {
+		case why := <-b.group.moved:
+			return why
+		case <-tick:
+			// What it finds is told through moved, or met by the next call.
+			_, _ = b.group.look(ctx, b.opts.Clock())
+		case <-ctx.Done():
+			return ""
+		}
+	}
+}
 
 // Close gives back the tokens and closes the connections. Calls that come
 // after it fail; those in flight should have ended before.
 func (b *Backend) Close(ctx context.Context) error {
 	var errs []error
-	for _, s := range b.units {
+	for _, s := range b.group.units {
 		errs = append(errs, s.close(ctx))
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -8,8 +8,6 @@ import (
 	"landbridge.dev/sync/state"
 )
 
-var _ apply.Counter = (*Backend)(nil)
-
 // memberStats is the answer to GET .../members/stats: one entry for each
 // member, under its own address (captured on TMOS 14.1.0 and 16.1.2).
 type memberStats struct {
@@ -38,8 +36,8 @@ type statValue struct {
 // available when its monitor says so, or when it has none (unchecked); one
 // that was not probed yet is not.
 func (b *Backend) Count(ctx context.Context, pool state.ID) ([]apply.Count, error) {
-	var stats memberStats
-	if err := b.active().get(ctx, membersPath(pool.Name)+"/stats", &stats); err != nil {
+	stats, err := b.memberStats(ctx, pool)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", pool, err)
 	}
 	counts := make([]apply.Count, 0, len(stats.Entries))
@@ -56,4 +54,17 @@ func (b *Backend) Count(ctx context.Context, pool state.ID) ([]apply.Count, erro
 		})
 	}
 	return counts, nil
+}
+
+// memberStats asks the active unit: on a standby, no member has connections.
+func (b *Backend) memberStats(ctx context.Context, pool state.ID) (*memberStats, error) {
+	lead, err := b.group.planned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stats := &memberStats{}
+	if err := lead.get(ctx, membersPath(pool.Name)+"/stats", stats); err != nil {
+		return nil, err
+	}
+	return stats, b.group.still(ctx, lead)
 }

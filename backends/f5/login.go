@@ -36,6 +36,8 @@ type token struct {
 type logins struct {
 	// gate is a lock that a context can be waited with.
 	gate chan struct{}
+	// lost is called when the device does not know a token before its time.
+	lost func()
 
 	mu      sync.Mutex
 	current token
@@ -47,7 +49,7 @@ type logins struct {
 	refusedPair  [2]string
 }
 
-func newLogins() logins { return logins{gate: make(chan struct{}, 1)} }
+func newLogins() *logins { return &logins{gate: make(chan struct{}, 1), lost: func() {}} }
 
 func (l *logins) get() (token, error) {
 	l.mu.Lock()
@@ -81,11 +83,15 @@ func (l *logins) end() string {
 // forget drops a token that the device does not know, unless another is there
 // already.
 func (s *session) forget(value string) {
-	l := &s.logins
+	l := s.logins
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	early := l.current.value == value && s.opts.Clock().Before(l.current.expires)
 	if l.current.value == value {
 		l.current = token{}
+	}
+	l.mu.Unlock()
+	if early {
+		l.lost()
 	}
 }
 
@@ -146,7 +152,7 @@ func (s *session) login(ctx context.Context) (token, error) {
 	if err != nil {
 		return token{}, fmt.Errorf("credentials of %s: %w", s.opts.Name, err)
 	}
-	l := &s.logins
+	l := s.logins
 	pair := [2]string{user, password}
 	start := s.opts.Clock()
 	if l.refused != nil && l.refusedPair == pair && start.Before(l.refusedUntil) {

@@ -61,7 +61,7 @@ func kindOfPath(path string) string {
 		return "token"
 	case len(parts) > 4 && parts[2] == "pool" && parts[4] == "members":
 		return "member"
-	case len(parts) > 2 && parts[1] == "ltm":
+	case len(parts) > 2 && (parts[1] == "ltm" || parts[1] == "cm"):
 		return parts[2]
 	}
 	return "other"

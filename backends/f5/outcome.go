@@ -26,10 +26,12 @@ const (
 	ReasonLoginFailed        = "LoginFailed"
 	ReasonManagedElsewhere   = "ManagedElsewhere"
 	ReasonNoAnswer           = "NoAnswer"
+	ReasonNoActiveUnit       = "NoActiveUnit"
 	ReasonNotFound           = "NotFound"
 	ReasonPartitionNotFound  = "PartitionNotFound"
 	ReasonReferenceNotFound  = "ReferenceNotFound"
 	ReasonStopped            = "Stopped"
+	ReasonUnitChanged        = "UnitChanged"
 	ReasonUnreachable        = "Unreachable"
 )
 
@@ -58,12 +60,15 @@ func outcome(c plan.Change, err error) apply.Outcome {
 func classify(err error) (status apply.Status, reason, advice string) {
 	var (
 		refused *refusal
+		unit    *unitError
 		before  *beforeCallError
 		answer  *Error
 	)
 	switch {
 	case errors.As(err, &refused):
 		return apply.Refused, refused.reason, ""
+	case errors.As(err, &unit):
+		return apply.Unavailable, unit.reason, ""
 	case errors.As(err, &before):
 		return apply.Unavailable, beforeReason(err), ""
 	case errors.As(err, &answer):
@@ -154,11 +159,14 @@ func ofTheDevice(out apply.Outcome) bool {
 func notTried(failed apply.Outcome) apply.Outcome {
 	cause := failed.Err
 	var (
+		unit   *unitError
 		before *beforeCallError
 		call   *callError
 		answer *Error
 	)
 	switch {
+	case errors.As(failed.Err, &unit):
+		cause = unit.err
 	case errors.As(failed.Err, &before):
 		cause = before.err
 	case errors.As(failed.Err, &call):

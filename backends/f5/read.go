@@ -2,6 +2,7 @@ package f5
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,18 +18,35 @@ func monitorTypes() []string { return []string{"tcp", "http", "https", "udp"} }
 
 // Read returns what stands on the device, of all partitions: what is ours
 // says its tag, wherever a grant once let us put it. With IDs in the scope
-// these are read one by one; a member comes with its whole pool.
+// these are read one by one; a member comes with its whole pool. The whole of
+// it is known to be from the active unit, asked before and after.
 func (b *Backend) Read(ctx context.Context, scope apply.Scope) (*state.Set, error) {
-	r := &reader{session: b.active(), opts: &b.opts}
-	read := r.all
-	if !scope.All() {
-		read = func(ctx context.Context) ([]state.Object, error) { return r.some(ctx, scope.IDs) }
-	}
-	objects, err := read(ctx)
+	objects, err := b.read(ctx, scope)
 	if err != nil {
 		return nil, newReadError(b.opts.Name, err)
 	}
 	return state.NewSet(objects...), nil
+}
+
+func (b *Backend) read(ctx context.Context, scope apply.Scope) ([]state.Object, error) {
+	if !scope.All() {
+		lead, err := b.group.planned(ctx)
+		if err != nil {
+			return nil, err
+		}
+		objects, err := (&reader{session: lead.session, opts: &b.opts}).some(ctx, scope.IDs)
+		return objects, errors.Join(err, b.group.still(ctx, lead))
+	}
+	lead, err := b.group.look(ctx, b.opts.Clock())
+	if err != nil {
+		return nil, err
+	}
+	objects, err := (&reader{session: lead.session, opts: &b.opts}).all(ctx)
+	if err := errors.Join(err, b.group.stillNow(ctx, lead)); err != nil {
+		return nil, err
+	}
+	b.group.haveRead(lead)
+	return objects, nil
 }
 
 type reader struct {

@@ -21,7 +21,11 @@ type session struct {
 	retrying  http.RoundTripper
 	closeIdle func()
 	slots     chan struct{}
-	logins    logins
+	logins    *logins
+	// beside is the same session with a place of its own among the calls in
+	// flight, for the question which unit is active: it must be answered
+	// also while all other calls hang.
+	beside *session
 }
 
 func newSession(host string, o *Options) *session {
@@ -37,6 +41,9 @@ func newSession(host string, o *Options) *session {
 		s.transport, s.closeIdle = pool, pool.CloseIdleConnections
 	}
 	s.retrying = newRetrying(s.transport)
+	beside := *s
+	beside.slots = make(chan struct{}, 1)
+	s.beside = &beside
 	return s
 }
 

@@ -285,7 +285,7 @@ func TestContextReachesTheSocket(t *testing.T) {
 func TestCallTimeout(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(_ http.ResponseWriter, r *http.Request) { hang(r) })
-	b := f.open(t, func(o *f5.Options) { o.CallTimeout, o.MaxConcurrentCalls = 100*time.Millisecond, 1 })
+	b := f.open(t, func(o *f5.Options) { o.CallTimeout, o.MaxConcurrentCalls = 2*time.Second, 1 })
 	outs := b.Apply(t.Context(), []apply.Unit{createUnit(testPool("a")), createUnit(testPool("b"))})
 	if outs[0].Status != apply.Unknown {
 		t.Errorf("outcome is %s: %v; want unknown", outs[0].Status, outs[0].Err)

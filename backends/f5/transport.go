@@ -27,6 +27,10 @@ const (
 // the environment is not used: a management address is reached directly.
 func newTransport(o *Options) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout}
+	connections := o.MaxConcurrentCalls
+	if len(o.Hosts) > 1 {
+		connections++ // for the question which unit is active
+	}
 	return &http.Transport{
 		DialContext: dialer.DialContext,
 		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -36,9 +40,9 @@ func newTransport(o *Options) *http.Transport {
 			}
 			return handshake(ctx, conn, addr, o)
 		},
-		MaxIdleConns:        o.MaxConcurrentCalls,
-		MaxIdleConnsPerHost: o.MaxConcurrentCalls,
-		MaxConnsPerHost:     o.MaxConcurrentCalls,
+		MaxIdleConns:        connections,
+		MaxIdleConnsPerHost: connections,
+		MaxConnsPerHost:     connections,
 		IdleConnTimeout:     keepIdle,
 	}
 }
