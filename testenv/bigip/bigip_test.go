@@ -258,7 +258,7 @@ func TestErrors(t *testing.T) {
 	refused(t, d, "POST", "/mgmt/tm/ltm/pool", m{"name": "p", "partition": "nope"}, 400, "The requested folder (/nope) was not found.")
 	refused(t, d, "PATCH", "/mgmt/tm/ltm/pool/~web~p", m{}, 400, "one or more properties must be specified")
 	refused(t, d, "PATCH", "/mgmt/tm/ltm/pool/~web~p", m{"colour": "red"}, 400, `"colour" unknown property`)
-	refused(t, d, "PATCH", "/mgmt/tm/ltm/pool/~web~p", m{"loadBalancingMode": "fair"}, 400, `invalid property value "loadBalancingMode":"fair"`)
+	refused(t, d, "PATCH", "/mgmt/tm/ltm/pool/~web~p", m{"loadBalancingMode": "fair"}, 400, `invalid property value "load-balancing-mode":"fair"`)
 	refused(t, d, "POST", "/mgmt/tm/ltm/pool/~web~p/members", m{"name": "/web/10.0.0.1"}, 400, "HTML Tag-like Content in the Request URL/Body")
 	refused(t, d, "POST", "/mgmt/tm/ltm/pool", []any{1}, 400, "Found invalid JSON body in the request.")
 	refused(t, d, "GET", "/mgmt/tm/ltm/nothing", nil, 404, "Public URI path not registered")

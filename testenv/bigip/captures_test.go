@@ -185,7 +185,7 @@ func TestCapturedSystem(t *testing.T) {
 	d := device(t, bigip.Options{})
 	for file, path := range map[string]string{
 		"cm_failover_status": "cm/failover-status", "cm_sync_status": "cm/sync-status", "sys_version": "sys/version",
-		"sys_ready": "sys/ready", "sys_mcp_state": "sys/mcp-state", "ltm_default_node_monitor": "ltm/default-node-monitor",
+		"sys_ready": "sys/ready", "sys_global_settings": "sys/global-settings", "sys_mcp_state": "sys/mcp-state", "ltm_default_node_monitor": "ltm/default-node-monitor",
 		"ltm_global_settingsgeneral": "ltm/global-settings/general", "ltm_global_settingsconnection": "ltm/global-settings/connection",
 		"ltm_global_settingstraffic_control": "ltm/global-settings/traffic-control", "net_fdb": "net/fdb",
 		"ltm_profile": "ltm/profile", "ltm_monitor": "ltm/monitor", "ltm_persistence": "ltm/persistence",

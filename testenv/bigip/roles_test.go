@@ -39,17 +39,17 @@ func TestRoles(t *testing.T) {
 		want                           int
 	}{
 		{"a manager makes pools in its partition", "mgr", "POST", "/mgmt/tm/ltm/pool", `{"name":"q","partition":"web"}`, 200},
-		{"and nowhere else", "mgr", "POST", "/mgmt/tm/ltm/pool", `{"name":"q","partition":"other"}`, 403},
-		{"not in Common", "mgr", "POST", "/mgmt/tm/ltm/pool", `{"name":"q"}`, 403},
-		{"and writes no metadata", "mgr", "PATCH", "/mgmt/tm/ltm/pool/~web~q", `{"metadata":[{"name":"a","value":"b"}]}`, 403},
+		{"and nowhere else", "mgr", "POST", "/mgmt/tm/ltm/pool", `{"name":"q","partition":"other"}`, 400},
+		{"not in Common", "mgr", "POST", "/mgmt/tm/ltm/pool", `{"name":"q"}`, 400},
+		{"and writes no metadata", "mgr", "PATCH", "/mgmt/tm/ltm/pool/~web~q", `{"metadata":[{"name":"a","value":"b"}]}`, 400},
 		{"nor partitions", "mgr", "POST", "/mgmt/tm/auth/partition", `{"name":"x"}`, 401},
 		{"and reads no self IPs", "mgr", "GET", "/mgmt/tm/net/self", ``, 401},
 		{"but what is in Common", "mgr", "GET", "/mgmt/tm/ltm/monitor/tcp/~Common~tcp", ``, 200},
-		{"and nothing of other partitions", "mgr", "GET", "/mgmt/tm/ltm/pool/~other~p", ``, 403},
+		{"and nothing of other partitions", "mgr", "GET", "/mgmt/tm/ltm/pool/~other~p", ``, 400},
 		{"an operator forces members offline", "op", "PATCH", member, `{"session":"user-disabled","state":"user-down"}`, 200},
-		{"and changes nothing else", "op", "PATCH", member, `{"ratio":2}`, 403},
+		{"and changes nothing else", "op", "PATCH", member, `{"ratio":2}`, 400},
 		{"a guest reads", "guest", "GET", "/mgmt/tm/ltm/pool/~other~p", ``, 200},
-		{"and does not write", "guest", "PATCH", "/mgmt/tm/ltm/pool/~other~p", `{"description":"x"}`, 403},
+		{"and does not write", "guest", "PATCH", "/mgmt/tm/ltm/pool/~other~p", `{"description":"x"}`, 400},
 		{"everybody changes the own password", "op", "PATCH", "/mgmt/tm/auth/user/op", `{"password":"op"}`, 200},
 	} {
 		if got, body := as(d, c.user, c.method, c.path, c.body); got != c.want {

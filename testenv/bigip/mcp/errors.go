@@ -80,12 +80,32 @@ func unknownProperty(name string) *Error {
 	return tmshError("%q unknown property", name)
 }
 
+// tmshName writes the name of a property as tmsh does, which icrd writes
+// through: "loadBalancingMode" is "load-balancing-mode" (captured in refusals:
+// terraform-provider-bigip #131, POSH-LTM-Rest #102).
+func tmshName(name string) string {
+	var b strings.Builder
+	for i, c := range name {
+		switch {
+		case c == '_':
+			c = '-'
+		case c >= 'A' && c <= 'Z':
+			if i > 0 {
+				b.WriteByte('-')
+			}
+			c += 'a' - 'A'
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
 func invalidValue(name string, value any) *Error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		text = []byte(`"?"`)
 	}
-	return tmshError("invalid property value %q:%s", name, text)
+	return tmshError("invalid property value %q:%s", tmshName(name), text)
 }
 
 // NothingToDo is the answer to a PUT or PATCH without a property (captured).

@@ -1,11 +1,14 @@
 package mcp
 
-import "slices"
+import (
+	"net/http"
+	"slices"
+)
 
 // allKinds is the whole schema.
 func allKinds(o Options) []*Kind {
 	kinds := slices.Concat(
-		folderKinds(), poolKinds(), virtualKinds(), monitorKinds(), profileKinds(),
+		folderKinds(), poolKinds(), virtualKinds(), monitorKinds(), otherMonitorKinds(), profileKinds(), sslProfileKinds(), otherProfileKinds(),
 		persistenceKinds(), trafficKinds(), netKinds(), cmKinds(o), sysKinds(o),
 	)
 	for _, k := range kinds {
@@ -19,7 +22,7 @@ func monitorKind(name, base, props string) *Kind {
 		Path: "ltm/monitor/" + name, Noun: "monitor", Group: "ltm/monitor/", Base: true,
 		Props:   withParent(table(props), "ltm/monitor/"+name, "/Common/"+base, false),
 		prepare: inherit("/Common/" + base),
-		settle:  checkMonitor,
+		settle:  settleMonitor,
 	}
 }
 
@@ -70,11 +73,16 @@ func inherit(base string) func(*Tx, *input) error {
 	}
 }
 
-// checkMonitor: the timeout of a monitor must be longer than its interval.
-func checkMonitor(_ *Tx, o, _ *Object) error {
+// settleMonitor keeps the interval of a monitor below its timeout, as TMOS 13
+// and later do without a word: an interval of 30 s with a timeout of 10 s
+// becomes 9 s (f5-cccl #207, k8s-bigip-ctlr #2278 on 15.1.5).
+func settleMonitor(_ *Tx, o, _ *Object) error {
+	if o.Str("defaultsFrom") == o.Path {
+		return mcpError(http.StatusBadRequest, "01070734", "Configuration error: A monitor may not default from itself %q", o.Path)
+	}
 	interval, timeout := o.Int("interval"), o.Int("timeout")
 	if timeout > 0 && timeout <= interval {
-		return mcpError(400, "01070734", "Configuration error: monitor %s: timeout (%d) must be greater than interval (%d).", o.Path, timeout, interval)
+		o.Props["interval"] = max(1, timeout-1)
 	}
 	return nil
 }

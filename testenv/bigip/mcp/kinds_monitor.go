@@ -19,7 +19,7 @@ func monitorKinds() []*Kind {
 			ipDscp                    int  0
 			manualResume              enum:enabled,disabled  disabled
 			metadata                  any  -
-			password                  str  - secret
+			password                  str  -  sealed
 			recv                      str  -
 			recvDisable               str  -
 			reverse                   enum:enabled,disabled  disabled
@@ -47,7 +47,7 @@ func monitorKinds() []*Kind {
 			key                       str  -
 			manualResume              enum:enabled,disabled  disabled
 			metadata                  any  -
-			password                  str  - secret
+			password                  str  -  sealed
 			recv                      str  -
 			recvDisable               str  -
 			reverse                   enum:enabled,disabled  disabled
@@ -201,53 +201,5 @@ func monitorKinds() []*Kind {
 			timeUntilUp         int:0-86500  86500
 			upInterval          int:0-86400  0
 		`),
-		monitorKind("dns", "dns", plainMonitor),
-		monitorKind("diameter", "diameter", plainMonitor),
-		monitorKind("firepass", "firepass", plainMonitor),
-		monitorKind("ftp", "ftp", plainMonitor),
-		monitorKind("imap", "imap", plainMonitor),
-		monitorKind("ldap", "ldap", plainMonitor),
-		monitorKind("module-score", "module_score", plainMonitor),
-		monitorKind("mqtt", "mqtt", plainMonitor),
-		monitorKind("mssql", "mssql", plainMonitor),
-		monitorKind("mysql", "mysql", plainMonitor),
-		monitorKind("nntp", "nntp", plainMonitor),
-		monitorKind("oracle", "oracle", plainMonitor),
-		monitorKind("pop3", "pop3", plainMonitor),
-		monitorKind("postgresql", "postgresql", plainMonitor),
-		monitorKind("radius", "radius", plainMonitor),
-		monitorKind("radius-accounting", "radius_accounting", plainMonitor),
-		monitorKind("real-server", "real_server", plainMonitor),
-		monitorKind("rpc", "rpc", plainMonitor),
-		monitorKind("sasp", "sasp", plainMonitor),
-		monitorKind("scripted", "scripted", plainMonitor),
-		monitorKind("sip", "sip", plainMonitor),
-		monitorKind("smb", "smb", plainMonitor),
-		monitorKind("smtp", "smtp", plainMonitor),
-		monitorKind("snmp-dca", "snmp_dca", plainMonitor),
-		monitorKind("snmp-dca-base", "snmp_dca_base", plainMonitor),
-		monitorKind("soap", "soap", plainMonitor),
-		monitorKind("virtual-location", "virtual_location", plainMonitor),
-		monitorKind("wap", "wap", plainMonitor),
-		monitorKind("wmi", "wmi", plainMonitor),
 	}
 }
-
-// plainMonitor is the table of monitor types that are kept as objects and
-// never probe.
-const plainMonitor = `
-	appService    str  -
-	args          str  -
-	description   str  -
-	destination   str  *:*
-	filename      str  -
-	interval      int:0-86400  10
-	manualResume  enum:enabled,disabled  disabled
-	password      str  -  secret
-	recv          str  -
-	send          str  -
-	timeUntilUp   int:0-86500  0
-	timeout       int:0-86400  31
-	upInterval    int:0-86400  0
-	username      str  -
-`

@@ -1,7 +1,7 @@
 package mcp
 
-// Tables of persistence profiles: source-addr, cookie and dest-addr as
-// captured from 14.1.2.1, the others as captured from 11.6.0.
+// Tables of persistence profiles: as captured from 14.1.2.1, hash and sip from
+// 11.6.0.
 
 func persistenceKinds() []*Kind {
 	return []*Kind{
@@ -53,6 +53,8 @@ func persistenceKinds() []*Kind {
 			timeout                  str  180
 		`),
 		persistenceKind("hash", "hash", `
+			appService               str  none
+			description              str  none
 			hashAlgorithm            str  default
 			hashBufferLimit          int  0
 			hashLength               int  0
@@ -65,6 +67,8 @@ func persistenceKinds() []*Kind {
 			timeout                  str  180
 		`),
 		persistenceKind("msrdp", "msrdp", `
+			appService               str  none
+			description              str  none
 			hasSessionDir            enum:yes,no  yes
 			matchAcrossPools         enum:enabled,disabled  disabled
 			matchAcrossServices      enum:enabled,disabled  disabled
@@ -74,6 +78,8 @@ func persistenceKinds() []*Kind {
 			timeout                  str  300
 		`),
 		persistenceKind("sip", "sip_info", `
+			appService               str  none
+			description              str  none
 			matchAcrossPools         enum:enabled,disabled  disabled
 			matchAcrossServices      enum:enabled,disabled  disabled
 			matchAcrossVirtuals      enum:enabled,disabled  disabled
@@ -82,6 +88,8 @@ func persistenceKinds() []*Kind {
 			timeout                  str  180
 		`),
 		persistenceKind("ssl", "ssl", `
+			appService               str  none
+			description              str  none
 			matchAcrossPools         enum:enabled,disabled  disabled
 			matchAcrossServices      enum:enabled,disabled  disabled
 			matchAcrossVirtuals      enum:enabled,disabled  disabled
@@ -90,12 +98,14 @@ func persistenceKinds() []*Kind {
 			timeout                  str  300
 		`),
 		persistenceKind("universal", "universal", `
+			appService               str  none
+			description              str  none
 			matchAcrossPools         enum:enabled,disabled  disabled
 			matchAcrossServices      enum:enabled,disabled  disabled
 			matchAcrossVirtuals      enum:enabled,disabled  disabled
 			mirror                   enum:enabled,disabled  disabled
 			overrideConnectionLimit  enum:enabled,disabled  disabled
-			rule                     ref:ltm/rule  -
+			rule                     ref:ltm/rule  none
 			timeout                  str  180
 		`),
 		persistenceKind("host", "host", `timeout str 180`),

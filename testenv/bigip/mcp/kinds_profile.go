@@ -165,7 +165,7 @@ func profileKinds() []*Kind {
 			basicAuthRealm             str  none
 			description                str  none
 			encryptCookies             list  []
-			enforcement                any  {"excessClientHeaders":"reject","excessServerHeaders":"reject","knownMethods":["CONNECT","DELETE","GET","HEAD","LOCK","OPTIONS","POST","PROPFIND","PUT","TRACE","UNLOCK"],"maxHeaderCount":64,"maxHeaderSize":32768,"maxRequests":0,"oversizeClientHeaders":"reject","oversizeServerHeaders":"reject","pipeline":"allow","truncatedRedirects":"disabled","unknownMethod":"allow"}
+			enforcement                any  {"excessClientHeaders":"reject","excessServerHeaders":"reject","knownMethods":["CONNECT","DELETE","GET","HEAD","LOCK","OPTIONS","POST","PROPFIND","PUT","TRACE","UNLOCK"],"maxHeaderCount":64,"maxHeaderSize":32768,"maxRequests":0,"oversizeClientHeaders":"reject","oversizeServerHeaders":"reject","pipeline":"allow","truncatedRedirects":"disabled","unknownMethod":"allow"}  since:15:{"rfcCompliance":"disabled"}  since:16:{"allowWsHeaderName":"disabled"}
 			explicitProxy              any  {"badRequestMessage":"none","badResponseMessage":"none","connectErrorMessage":"none","defaultConnectHandling":"deny","dnsErrorMessage":"none","dnsResolver":"none","hostNames":[],"ipv6":"no","routeDomain":"none","tunnelName":"none"}
 			fallbackHost               str  none
 			fallbackStatusCodes        list  []
@@ -199,134 +199,6 @@ func profileKinds() []*Kind {
 			maxSize              int  10000
 			sharePools           enum:enabled,disabled  disabled
 			sourceMask           str  any
-		`),
-		profileKind("client-ssl", "clientssl", `
-			alertTimeout                        str  indefinite
-			allowDynamicRecordSizing            enum:enabled,disabled  disabled
-			allowExpiredCrl                     enum:enabled,disabled  disabled
-			allowNonSsl                         enum:enabled,disabled  disabled
-			appService                          str  none
-			authenticate                        str  once
-			authenticateDepth                   int  9
-			bypassOnClientCertFail              enum:enabled,disabled  disabled
-			bypassOnHandshakeAlert              enum:enabled,disabled  disabled
-			c3dDropUnknownOcspStatus            str  drop
-			c3dOcsp                             str  none
-			cacheSize                           int  262144
-			cacheTimeout                        int  3600
-			caFile                              ref:sys/file/ssl-cert  none  link
-			cert                                ref:sys/file/ssl-cert  /Common/default.crt  link
-			certExtensionIncludes               list  ["basic-constraints","subject-alternative-name"]
-			certKeyChain                        any  [{"name":"default","appService":"none","cert":"/Common/default.crt","chain":"none","key":"/Common/default.key","usage":"SERVER"}]
-			certLifespan                        int  30
-			certLookupByIpaddrPort              enum:enabled,disabled  disabled
-			chain                               ref:sys/file/ssl-cert  none  link
-			cipherGroup                         str  none
-			ciphers                             str  DEFAULT
-			clientCertCa                        ref:sys/file/ssl-cert  none  link
-			crlFile                             str  none
-			description                         str  none
-			destinationIpBlacklist              str  none
-			destinationIpWhitelist              str  none
-			forwardProxyBypassDefaultAction     str  intercept
-			genericAlert                        enum:enabled,disabled  enabled
-			handshakeTimeout                    str  10
-			hostnameBlacklist                   str  none
-			hostnameWhitelist                   str  none
-			inheritCaCertkeychain               enum:true,false  false
-			inheritCertkeychain                 enum:true,false  false
-			key                                 ref:sys/file/ssl-key  /Common/default.key  link
-			maxActiveHandshakes                 str  indefinite
-			maxAggregateRenegotiationPerMinute  str  indefinite
-			maximumRecordSize                   int  16384
-			maxRenegotiationsPerMinute          int  5
-			mode                                enum:enabled,disabled  enabled
-			modSslMethods                       enum:enabled,disabled  disabled
-			notifyCertStatusToVirtualServer     enum:enabled,disabled  disabled
-			ocspStapling                        enum:enabled,disabled  disabled
-			peerCertMode                        str  ignore
-			peerNoRenegotiateTimeout            str  10
-			proxyCaCert                         ref:sys/file/ssl-cert  none  link
-			proxyCaKey                          ref:sys/file/ssl-key  none  link
-			proxySsl                            enum:enabled,disabled  disabled
-			proxySslPassthrough                 enum:enabled,disabled  disabled
-			renegotiateMaxRecordDelay           str  indefinite
-			renegotiatePeriod                   str  indefinite
-			renegotiateSize                     str  indefinite
-			renegotiation                       enum:enabled,disabled  enabled
-			retainCertificate                   enum:true,false  true
-			secureRenegotiation                 str  require
-			serverName                          str  none
-			sessionMirroring                    enum:enabled,disabled  disabled
-			sessionTicket                       enum:enabled,disabled  disabled
-			sessionTicketTimeout                int  0
-			sniDefault                          enum:true,false  false
-			sniRequire                          enum:true,false  false
-			sourceIpBlacklist                   str  none
-			sourceIpWhitelist                   str  none
-			sslC3d                              enum:enabled,disabled  disabled
-			sslForwardProxy                     enum:enabled,disabled  disabled
-			sslForwardProxyBypass               enum:enabled,disabled  disabled
-			sslForwardProxyVerifiedHandshake    enum:enabled,disabled  disabled
-			sslSignHash                         str  any
-			strictResume                        enum:enabled,disabled  disabled
-			tmOptions                           str  "{ dont-insert-empty-fragments no-tlsv1.3 }"
-			uncleanShutdown                     enum:enabled,disabled  enabled
-		`),
-		profileKind("server-ssl", "serverssl", `
-			alertTimeout                      str  indefinite
-			allowExpiredCrl                   enum:enabled,disabled  disabled
-			appService                        str  none
-			authenticate                      str  once
-			authenticateDepth                 int  9
-			authenticateName                  str  none
-			bypassOnClientCertFail            enum:enabled,disabled  disabled
-			bypassOnHandshakeAlert            enum:enabled,disabled  disabled
-			c3dCaCert                         ref:sys/file/ssl-cert  none  link
-			c3dCaKey                          ref:sys/file/ssl-key  none  link
-			c3dCertExtensionCustomOids        list  []
-			c3dCertExtensionIncludes          list  ["basic-constraints","extended-key-usage","key-usage","subject-alternative-name"]
-			c3dCertLifespan                   int  24
-			cacheSize                         int  262144
-			cacheTimeout                      int  3600
-			caFile                            ref:sys/file/ssl-cert  none  link
-			cert                              ref:sys/file/ssl-cert  none  link
-			chain                             ref:sys/file/ssl-cert  none  link
-			cipherGroup                       str  none
-			ciphers                           str  DEFAULT
-			crl                               str  none
-			crlFile                           str  none
-			description                       str  none
-			expireCertResponseControl         str  drop
-			genericAlert                      enum:enabled,disabled  enabled
-			handshakeTimeout                  str  10
-			key                               ref:sys/file/ssl-key  none  link
-			maxActiveHandshakes               str  indefinite
-			mode                              enum:enabled,disabled  enabled
-			modSslMethods                     enum:enabled,disabled  disabled
-			ocsp                              str  none
-			peerCertMode                      str  ignore
-			proxySsl                          enum:enabled,disabled  disabled
-			proxySslPassthrough               enum:enabled,disabled  disabled
-			renegotiatePeriod                 str  indefinite
-			renegotiateSize                   str  indefinite
-			renegotiation                     enum:enabled,disabled  enabled
-			retainCertificate                 enum:true,false  true
-			secureRenegotiation               str  require-strict
-			serverName                        str  none
-			sessionMirroring                  enum:enabled,disabled  disabled
-			sessionTicket                     enum:enabled,disabled  disabled
-			sniDefault                        enum:true,false  false
-			sniRequire                        enum:true,false  false
-			sslC3d                            enum:enabled,disabled  disabled
-			sslForwardProxy                   enum:enabled,disabled  disabled
-			sslForwardProxyBypass             enum:enabled,disabled  disabled
-			sslForwardProxyVerifiedHandshake  enum:enabled,disabled  disabled
-			sslSignHash                       str  any
-			strictResume                      enum:enabled,disabled  disabled
-			tmOptions                         str  "{ dont-insert-empty-fragments no-tlsv1.3 }"
-			uncleanShutdown                   enum:enabled,disabled  enabled
-			untrustedCertResponseControl      str  drop
 		`),
 		profileKind("sctp", "sctp", `
 			appService              str  none
@@ -362,54 +234,5 @@ func profileKinds() []*Kind {
 			tcpShutdown             enum:enabled,disabled  disabled
 			transmitChunks          int  256
 		`),
-		profileKind("http2", "http2", `description str none`),
-		profileKind("websocket", "websocket", `description str none`),
-		profileKind("ftp", "ftp", `description str none`),
-		profileKind("stream", "stream", `description str none`),
-		profileKind("html", "html", `description str none`),
-		profileKind("dns", "dns", `description str none`),
-		profileKind("web-acceleration", "webacceleration", `description str none`),
-		profileKind("http-compression", "httpcompression", `description str none`),
-		profileKind("request-log", "request-log", `description str none`),
-		profileKind("ipother", "ipother", `description str none`),
-		profileKind("fasthttp", "fasthttp", `description str none`),
-		profileKind("diameter", "diameter", `description str none`),
-		profileKind("sip", "sip", `description str none`),
-		profileKind("rtsp", "rtsp", `description str none`),
-		profileKind("request-adapt", "requestadapt", `description str none`),
-		profileKind("response-adapt", "responseadapt", `description str none`),
-		profileKind("statistics", "stats", `description str none`),
-		profileKind("xml", "xml", `description str none`),
-		profileKind("tftp", "tftp", `description str none`),
-		profileKind("mqtt", "mqtt", `description str none`),
-		profileKind("radius", "radiusLB", `description str none`),
-		profileKind("certificate-authority", "certificate-authority", `description str none`),
-		profileKind("client-ldap", "clientldap", `description str none`),
-		profileKind("connector", "connector", `description str none`),
-		profileKind("dhcpv4", "dhcpv4", `description str none`),
-		profileKind("dhcpv6", "dhcpv6", `description str none`),
-		profileKind("dns-logging", "dns-logging", `description str none`),
-		profileKind("fix", "fix", `description str none`),
-		profileKind("gtp", "gtp", `description str none`),
-		profileKind("http-proxy-connect", "http-proxy-connect", `description str none`),
-		profileKind("httprouter", "httprouter", `description str none`),
-		profileKind("icap", "icap", `description str none`),
-		profileKind("imap", "imap", `description str none`),
-		profileKind("ipsecalg", "ipsecalg", `description str none`),
-		profileKind("mblb", "mblb", `description str none`),
-		profileKind("netflow", "netflow", `description str none`),
-		profileKind("ntlm", "ntlm", `description str none`),
-		profileKind("ocsp-stapling-params", "ocsp-stapling-params", `description str none`),
-		profileKind("pop3", "pop3", `description str none`),
-		profileKind("pptp", "pptp", `description str none`),
-		profileKind("qoe", "qoe", `description str none`),
-		profileKind("rewrite", "rewrite", `description str none`),
-		profileKind("server-ldap", "serverldap", `description str none`),
-		profileKind("service", "service", `description str none`),
-		profileKind("smtps", "smtps", `description str none`),
-		profileKind("socks", "socks", `description str none`),
-		profileKind("splitsessionclient", "splitsessionclient", `description str none`),
-		profileKind("splitsessionserver", "splitsessionserver", `description str none`),
-		profileKind("tcp-analytics", "tcp-analytics", `description str none`),
 	}
 }

@@ -1,5 +1,11 @@
 package mcp
 
+import (
+	"crypto/sha512"
+	"encoding/base64"
+	"strings"
+)
+
 func sysKinds(o Options) []*Kind {
 	return []*Kind{
 		{
@@ -9,8 +15,8 @@ func sysKinds(o Options) []*Kind {
 				encryptedPassword  str  -  ro
 				partitionAccess    any  [{"name":"all-partitions","role":"no-access"}]
 				password           str  -  secret
-				sessionLimit       int  -1
-				shell              enum:none,bash,tmsh  none
+				sessionLimit       int  -1  since:17
+				shell              str  -
 			`),
 			settle: settleUser,
 		},
@@ -25,16 +31,20 @@ func sysKinds(o Options) []*Kind {
 		},
 		{
 			Path: "sys/global-settings", Noun: "global settings", Naming: Singleton,
-			Props: table(`
+			Props: append(table(`
 				awsApiMaxConcurrency      int  1
 				consoleInactivityTimeout  int  0
 				customAddr                str  none
 				failsafeAction            str  go-offline-restart-tm
+				fileBlacklistPathPrefix          str  "`+fileBlacklist+`"
+				fileBlacklistReadOnlyPathPrefix  str  {/etc/shadow}
+				fileLocalPathPrefix              str  "{/shared/} {/tmp/}"
+				fileWhitelistPathPrefix          str  "{/var/local/scf} {/tmp/} {/shared/} {/config/} {/usr/share/aws/}"
 				guiAudit                  enum:enabled,disabled  disabled
 				guiSecurityBanner         enum:enabled,disabled  enabled
 				guiSetup                  enum:enabled,disabled  disabled
 				hostAddrMode              str  management
-				hostname                  str  ` + o.Hostname + `
+				hostname                  str  `+o.Hostname+`
 				lcdDisplay                enum:enabled,disabled  enabled
 				ledLocator                enum:enabled,disabled  disabled
 				mgmtDhcp                  enum:enabled,disabled  disabled
@@ -42,32 +52,51 @@ func sysKinds(o Options) []*Kind {
 				passwordPrompt            str  Password
 				quietBoot                 enum:enabled,disabled  enabled
 				usernamePrompt            str  Username
-			`),
+			`), Prop{Name: "guiSecurityBannerText", Type: String, Default: banner}),
 		},
 		{
 			Path: "sys/httpd", Noun: "httpd", Naming: Singleton,
 			Props: table(`
-				allow                 list  ["All"]
-				authName              str  BIG-IP
-				authPamIdleTimeout    int  1200
-				authPamValidateIp     str  on
-				description           str  -
-				fastcgiTimeout        int  300
-				hostnameLookup        str  off
-				logLevel              str  warn
-				maxClients            int  10
-				redirectHttpToHttps   enum:enabled,disabled  disabled
-				requestBodyTimeout    int  60
-				requestHeaderTimeout  int  20
-				sslPort               int  443
+				allow                     list  ["All"]
+				authName                  str   BIG-IP
+				authPamDashboardTimeout   str   off
+				authPamIdleTimeout        int   1200
+				authPamValidateIp         str   on
+				description               str   -
+				fastcgiTimeout            int   300
+				fipsCipherVersion         int   0
+				hostnameLookup            str   off
+				logLevel                  str   warn
+				maxClients                int   10
+				redirectHttpToHttps       enum:enabled,disabled  disabled
+				requestBodyMaxTimeout     int   0
+				requestBodyMinRate        int   500
+				requestBodyTimeout        int   60
+				requestHeaderMaxTimeout   int   40
+				requestHeaderMinRate      int   500
+				requestHeaderTimeout      int   20
+				sslCertfile               str   /etc/httpd/conf/ssl.crt/server.crt
+				sslCertkeyfile            str   /etc/httpd/conf/ssl.key/server.key
+				sslCiphersuite            str   -
+				sslOcspDefaultResponder   str   http://127.0.0.1
+				sslOcspEnable             str   off
+				sslOcspOverrideResponder  str   off
+				sslOcspResponderTimeout   int   300
+				sslOcspResponseMaxAge     int   -1
+				sslOcspResponseTimeSkew   int   300
+				sslPort                   int   443
+				sslProtocol               str   "all -SSLv2 -SSLv3"
+				sslVerifyClient           str   no
+				sslVerifyDepth            int   10
 			`),
 		},
 		{
 			Path: "sys/dns", Noun: "dns", Naming: Singleton,
 			Props: table(`
-				description  str   -
-				nameServers  list  -
-				search       list  -
+				description   str   -
+				nameServers   list  -
+				numberOfDots  int   0
+				search        list  -
 			`),
 		},
 		{
@@ -109,10 +138,17 @@ func sysKinds(o Options) []*Kind {
 	}
 }
 
-// settleUser keeps no readable password where a client could read it back.
+// settleUser checks the shell and shows the password as crypt(3) would write
+// it.
 func settleUser(_ *Tx, o, _ *Object) error {
-	if o.Str("password") != "" {
-		o.Props["encryptedPassword"] = "!!"
+	if shell := o.Str("shell"); shell != "" && shell != "bash" && shell != "tmsh" {
+		return invalidValue("shell", shell)
+	}
+	if password := o.Str("password"); password != "" {
+		sum := sha512.Sum512([]byte(o.Name + "\x00" + password))
+		text := base64.RawStdEncoding.EncodeToString(sum[:])
+		text = strings.ReplaceAll(text, "+", ".")
+		o.Props["encryptedPassword"] = "$6$" + text[:8] + "$" + text
 	}
 	if list, ok := o.Props["partitionAccess"].([]any); ok {
 		for i, e := range list {
@@ -131,3 +167,12 @@ func fileKind(path, noun string) *Kind {
 		sourcePath  str  -
 	`)}
 }
+
+// fileBlacklist is where the device lets nobody put files (captured).
+const fileBlacklist = "{/shared/3dns/} {/shared/bin/} {/shared/core/} {/appdata/core/} {/shared/datasync/} {/shared/em/} " +
+	"{/shared/GeoIP/} {/shared/images/} {/shared/lib/} {/shared/lib64/} {/shared/log/} {/shared/lost+found/} {/shared/mgmt/} " +
+	"{/shared/nfb/} {/shared/ssh/} {/shared/statsd/} {/shared/tmstat/} {/shared/vadc/} {/config/aaa/} {/config/big3d/} " +
+	"{/config/bigip/} {/config/filestore/} {/config/gtm/} {/config/httpd/} {/config/ntp.conf} {/config/rndc.key} {/config/ssh/} {/config/ssl/}"
+
+// banner is the text of the login page (captured).
+const banner = "Welcome to the BIG-IP Configuration Utility.\n\nLog in with your username and password using the fields on the left."

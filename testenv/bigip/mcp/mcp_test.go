@@ -55,12 +55,11 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"a pool with a monitor that is not there", "ltm/pool", "", m{"name": "x", "monitor": "nope"}, "01020036:3: The requested monitor (/Common/nope) was not found."},
 		{"a number out of range", "ltm/pool/members", "/Common/p", m{"name": "10.0.0.9:80", "ratio": int64(0)}, `invalid property value "ratio":0`},
-		{"text for a number", "ltm/pool", "", m{"name": "x", "slowRampTime": "soon"}, `invalid property value "slowRampTime":"soon"`},
+		{"text for a number", "ltm/pool", "", m{"name": "x", "slowRampTime": "soon"}, `invalid property value "slow-ramp-time":"soon"`},
 		{"a node without an address", "ltm/node", "", m{"name": "x"}, `"address" must be specified`},
 		{"a destination that is none", "ltm/virtual", "", m{"name": "x", "destination": "here"}, `invalid property value "destination":"here"`},
 		{"two address families", "ltm/virtual", "", m{"name": "x", "destination": "10.0.0.1:80", "source": "::/0"}, "source and destination address families differ"},
 		{"a virtual server with a pool of another partition", "ltm/virtual", "", m{"name": "/a/x", "destination": "10.0.0.1:80", "pool": "/b/p"}, "01070726:3: Virtual Server /a/x in partition a cannot reference Pool /b/p in partition b"},
-		{"a monitor whose timeout is too short", "ltm/monitor/tcp", "", m{"name": "x", "interval": int64(20)}, "timeout (16) must be greater than interval (20)"},
 		{"two monitors of one name", "ltm/monitor/http", "", m{"name": "tcp"}, "01020066:3: The requested monitor (/Common/tcp) already exists in partition Common."},
 		{"an iRule with a brace too many", "ltm/rule", "", m{"name": "x", "apiAnonymous": "when HTTP_REQUEST { } }"}, "01070151:3: Rule [/Common/x] error"},
 		{"a string that is too long", "ltm/pool", "", m{"name": "x", "description": strings.Repeat("x", 65536)}, "01020057:3"},

@@ -3,6 +3,7 @@ package mcp
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,8 +145,17 @@ type Prop struct {
 	Required bool // must be given at creation
 	Link     bool // a Ref that is shown with a "<name>Reference" beside it
 	Secret   bool // never shown
+	Sealed   bool // shown encrypted, as "$M$..."
 	KeepNone bool // "none" is a value of its own, not the default
 	Since    int  // TMOS major version that brought it; 0: always there
+	// Later are keys that later versions added to a Default of its own keys.
+	Later []addition
+}
+
+// addition is what a TMOS major version added to the default of a property.
+type addition struct {
+	since int
+	keys  map[string]any
 }
 
 // table parses the properties of a kind from lines of
@@ -154,7 +164,8 @@ type Prop struct {
 //
 // where type is str, int, int:MIN-MAX, enum:A,B, flag, bool, list, any,
 // ref:KIND or refs:KIND, default is "-" for none, and flags are ro, create,
-// required, link, secret, none, since:MAJOR. A table that does not parse is a mistake in this
+// required, link, secret, sealed, none, since:MAJOR, and since:MAJOR:{...} for
+// keys that a default gained. A table that does not parse is a mistake in this
 // package and panics.
 func table(text string) []Prop {
 	var out []Prop
@@ -247,6 +258,8 @@ func (p *Prop) parseFlag(s string) {
 		p.Link = true
 	case "secret":
 		p.Secret = true
+	case "sealed":
+		p.Sealed = true
 	case "none":
 		p.KeepNone = true
 	default:
@@ -254,8 +267,22 @@ func (p *Prop) parseFlag(s string) {
 		if !ok {
 			panic(fmt.Sprintf("mcp: schema of %s: flag %q", p.Name, s))
 		}
-		p.Since = int(mustInt(n))
+		p.parseSince(n)
 	}
+}
+
+func (p *Prop) parseSince(s string) {
+	major, keys, more := strings.Cut(s, ":")
+	if !more {
+		p.Since = int(mustInt(major))
+		return
+	}
+	v, err := DecodeJSON([]byte(keys))
+	m, ok := v.(map[string]any)
+	if err != nil || !ok {
+		panic(fmt.Sprintf("mcp: schema of %s: %q: %v", p.Name, keys, err))
+	}
+	p.Later = append(p.Later, addition{int(mustInt(major)), m})
 }
 
 func mustInt(s string) int64 {
@@ -272,6 +299,9 @@ func (k *Kind) finish(version string) {
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err == nil {
 		k.Props = slices.DeleteFunc(k.Props, func(p Prop) bool { return p.Since > n })
+		for i := range k.Props {
+			k.Props[i].grow(n)
+		}
 	}
 	k.index = make(map[string]*Prop, len(k.Props))
 	for i := range k.Props {
@@ -279,6 +309,15 @@ func (k *Kind) finish(version string) {
 	}
 	for _, s := range k.Subs {
 		s.finish(version)
+	}
+}
+
+// grow adds to the default what came up to a version.
+func (p *Prop) grow(major int) {
+	for _, a := range p.Later {
+		if m, ok := p.Default.(map[string]any); ok && a.since <= major {
+			maps.Copy(m, a.keys)
+		}
 	}
 }
 

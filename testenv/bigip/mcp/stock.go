@@ -165,7 +165,7 @@ func stockMonitors() []stock {
 func (s *Store) AddAdmin(name, password string) error {
 	return s.Update(func(tx *Tx) error {
 		_, err := tx.Create("auth/user", "", map[string]any{
-			"name": name, "password": password,
+			"name": name, "password": password, "description": "Admin User",
 			"partitionAccess": []any{map[string]any{"name": "all-partitions", "role": "admin"}},
 		})
 		return err

@@ -204,7 +204,7 @@ func (tx *Tx) taken(o *Object) bool {
 func requireAll(o *Object) error {
 	for _, p := range o.Kind.Props {
 		if p.Required && o.Props[p.Name] == nil {
-			return tmshError("%q must be specified", p.Name)
+			return tmshError("%q must be specified", tmshName(p.Name))
 		}
 	}
 	return nil

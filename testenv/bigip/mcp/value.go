@@ -1,6 +1,9 @@
 package mcp
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,6 +13,16 @@ import (
 // maxString is the longest string that mcpd takes in a property: 65535 bytes
 // (error 01020057 beyond).
 const maxString = 65535
+
+// Seal shows a secret as a device does that keeps it encrypted: "$M$", two
+// characters of salt, and a block in base64 (captured from monitors).
+func Seal(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(secret))
+	return fmt.Sprintf("$M$%02x$%s", sum[31], base64.StdEncoding.EncodeToString(sum[:16]))
+}
 
 // Read checks a written value against the property and returns what is
 // stored; nil means that the property goes back to being absent.

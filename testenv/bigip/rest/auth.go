@@ -79,17 +79,24 @@ func (t *tokens) clear() {
 
 // find returns a token that has not expired.
 func (t *tokens) find(name string) (token, bool) {
+	tok, err := t.check(name)
+	return tok, err == nil
+}
+
+// check is find with the reason: the first call with a token that has expired
+// is told so (f5-cli #8), later ones that it does not exist.
+func (t *tokens) check(name string) (token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tok, ok := t.all[name]
 	if !ok {
-		return token{}, false
+		return token{}, &frameworkError{http.StatusUnauthorized, "X-F5-Auth-Token does not exist."}
 	}
 	if !t.clock().Before(tok.expires()) {
 		delete(t.all, name)
-		return token{}, false
+		return token{}, &frameworkError{http.StatusUnauthorized, "X-F5-Auth-Token has expired."}
 	}
-	return *tok, true
+	return *tok, nil
 }
 
 // add logs a user in, or reports that the user holds too many tokens.
@@ -194,9 +201,9 @@ var errNoCredentials = errors.New("no user authentication header or token detect
 // authenticate finds out who calls: by token, or by basic authentication.
 func (s *Server) authenticate(c *call) (user, error) {
 	if name := c.Header.Get("X-F5-Auth-Token"); name != "" {
-		tok, ok := s.tokens.find(name)
-		if !ok {
-			return user{}, &frameworkError{http.StatusUnauthorized, "X-F5-Auth-Token does not exist."}
+		tok, err := s.tokens.check(name)
+		if err != nil {
+			return user{}, err
 		}
 		return user{name: tok.user, token: name}, nil
 	}

@@ -81,6 +81,9 @@ func (s *Server) props(d *doc, o *mcp.Object) {
 			continue
 		}
 		value := o.Props[name]
+		if p.Sealed {
+			value = mcp.Seal(o.Str(name))
+		}
 		if over, ok := live[name]; ok {
 			value = over
 		}
@@ -146,6 +149,8 @@ func (s *Server) linkTo(group, path string) (map[string]any, bool) {
 // linked adds the links that lie inside object properties.
 func (s *Server) linked(name string, value any) any {
 	switch name {
+	case "partitionAccess":
+		return s.accessLinks(value)
 	case "persist":
 		list, _ := value.([]any)
 		out := make([]any, 0, len(list))
@@ -173,6 +178,24 @@ func (s *Server) linked(name string, value any) any {
 		}
 	}
 	return value
+}
+
+// accessLinks links each partition that a user has a role in; all-partitions
+// is linked although there is no such object (captured).
+func (s *Server) accessLinks(value any) any {
+	list, _ := value.([]any)
+	out := make([]any, 0, len(list))
+	for _, e := range list {
+		m, ok := e.(map[string]any)
+		if !ok {
+			continue
+		}
+		m = maps.Clone(m)
+		name, _ := m["name"].(string)
+		m["nameReference"] = link(s.url("auth/partition/" + mcp.URLName(name)))
+		out = append(out, m)
+	}
+	return out
 }
 
 // subcollection adds "<name>Reference" of a subcollection, with its items when

@@ -53,7 +53,7 @@ func (s *Server) isAdmin(name string) bool {
 func (s *Server) mayWrite(p place, w write) error {
 	if s.isAdmin(w.user) {
 		if p.kind.Path == "auth/user" && s.roleIn(w.user, "all-partitions") != "admin" && p.path != w.user {
-			return denied(w.user, "modify", p.kind.Noun)
+			return denied(w.user, "modify", className(p.kind.Path))
 		}
 		return nil
 	}
@@ -67,7 +67,7 @@ func (s *Server) mayWrite(p place, w write) error {
 	switch s.roleIn(w.user, partition) {
 	case "manager":
 		if _, ok := w.body["metadata"]; ok {
-			return mcpDenied("01070822", "Access Denied: User (%s) may not modify (%s_metadata)", w.user, strings.ReplaceAll(strings.ToLower(p.kind.Noun), " ", "_"))
+			return denied(w.user, verb(w.method), className(p.kind.Path)+"_metadata")
 		}
 		return nil
 	case "application-editor":
@@ -79,7 +79,7 @@ func (s *Server) mayWrite(p place, w write) error {
 			return nil
 		}
 	}
-	return denied(w.user, verb(w.method), p.kind.Noun+" in partition "+partition)
+	return denied(w.user, verb(w.method), className(p.kind.Path))
 }
 
 func editable(kind string) bool {
@@ -129,12 +129,33 @@ func partitionOf(p place, body map[string]any) string {
 	return first
 }
 
-func denied(user, verb, what string) error {
-	return mcpDenied("01070822", "Access Denied: User (%s) may not %s %s", user, verb, what)
+// className is what mcpd calls a kind in its refusals (virtual_server_metadata
+// is captured; the others are the names of its classes).
+func className(kind string) string {
+	switch kind {
+	case "ltm/pool/members":
+		return "pool_member"
+	case "ltm/node":
+		return "node_address"
+	case "ltm/virtual":
+		return "virtual_server"
+	case "ltm/snat-translation":
+		return "trans_addr"
+	}
+	if strings.HasPrefix(kind, "ltm/monitor/") {
+		return "monitor"
+	}
+	return strings.NewReplacer("-", "_").Replace(kind[strings.LastIndex(kind, "/")+1:])
+}
+
+// denied is mcpd's refusal of a change, a 400 (f5-common-python #1516,
+// f5-ansible #1175).
+func denied(user, verb, class string) error {
+	return mcpDenied("01070822", "Access Denied: user (%s) does not have %s access to object (%s)", user, verb, class)
 }
 
 func mcpDenied(code, format string, args ...any) error {
-	return &mcp.Error{Status: http.StatusForbidden, Message: code + ":3: " + fmt.Sprintf(format, args...), APIError: mcp.FromMCP}
+	return &mcp.Error{Status: http.StatusBadRequest, Message: code + ":3: " + fmt.Sprintf(format, args...), APIError: mcp.FromMCP}
 }
 
 // unauthorized is the refusal of the REST framework, for paths that a role
@@ -158,7 +179,7 @@ func (s *Server) mayRead(name string, p place, path string) error {
 		return nil
 	}
 	if partition := partitionOf(p, nil); s.roleIn(name, partition) == "" {
-		return mcpDenied("01070823", "Read Access Denied: User (%s) may not read %s in partition %s", name, p.kind.Noun, partition)
+		return mcpDenied("01070823", "Read Access Denied: user (%s) type (%s) partition (%s)", name, p.kind.Noun, partition)
 	}
 	return nil
 }
