@@ -18,7 +18,8 @@ import (
 )
 
 // Apply carries out Units side by side, as many as there may be calls in
-// flight, each Unit's changes in their order with one call for each. When the
+// flight, each Unit's changes in their order: with one call for each, or in one
+// transaction where whole objects are made or removed. When the
 // device itself fails (it refuses connections, or answers nothing), Units that
 // have not begun end as Unavailable with the same error.
 func (b *Backend) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
@@ -65,7 +66,7 @@ type applier struct {
 // unit carries out one Unit. What was done on a unit of the group that is the
 // active one no more does not count, whatever it answered.
 func (a *applier) unit(ctx context.Context, u apply.Unit) apply.Outcome {
-	out := a.changes(ctx, u)
+	out := a.carryOut(ctx, u)
 	check := a.group.still
 	if out.Status == apply.Unknown || out.Status == apply.Unavailable {
 		check = a.group.stillNow // it may fail because it is another's turn
@@ -85,6 +86,17 @@ func nothingDone(u apply.Unit, err error) apply.Outcome {
 		return apply.Outcome{}
 	}
 	return outcome(u.Changes[0], err)
+}
+
+// carryOut makes a Unit's changes in one transaction where that is right, else
+// with one call for each.
+func (a *applier) carryOut(ctx context.Context, u apply.Unit) apply.Outcome {
+	if commands, ok := a.commands(u.Changes); ok {
+		if out, settled := a.together(ctx, u, commands); settled {
+			return out
+		}
+	}
+	return a.changes(ctx, u)
 }
 
 func (a *applier) changes(ctx context.Context, u apply.Unit) apply.Outcome {

@@ -185,7 +185,7 @@ func (s *session) askToken(ctx context.Context, user, password string, start tim
 		return token{}, fmt.Errorf("logging in: %w", err)
 	}
 	req := &bigip.APIRequest{Method: http.MethodPost, URL: loginURL, Body: string(body), ContentType: "application/json"}
-	data, err := s.shell(ctx, "", req)
+	data, err := s.shell(ctx, "", "", req)
 	if err != nil {
 		return token{}, err
 	}

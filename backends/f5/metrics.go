@@ -63,6 +63,8 @@ func kindOfPath(path string) string {
 		return "member"
 	case len(parts) > 2 && (parts[1] == "ltm" || parts[1] == "cm"):
 		return parts[2]
+	case len(parts) > 1 && parts[1] == transactionsPath:
+		return transactionsPath
 	}
 	return "other"
 }

@@ -31,6 +31,7 @@ const (
 	ReasonPartitionNotFound  = "PartitionNotFound"
 	ReasonReferenceNotFound  = "ReferenceNotFound"
 	ReasonStopped            = "Stopped"
+	ReasonTransactionLost    = "TransactionLost"
 	ReasonUnitChanged        = "UnitChanged"
 	ReasonUnreachable        = "Unreachable"
 )

@@ -174,9 +174,9 @@ func TestFailoverBetweenCalls(t *testing.T) {
 		if _, there := mustRead(t, b).Get(testPool("a").ID()); there {
 			t.Error("what was read is the unit's before")
 		}
-		mustCreate(t, b, testPool("a"), testPool("b"))
-		if p.B.Writes() != 2 {
-			t.Errorf("%d changes on the unit that is active now, want 2", p.B.Writes())
+		mustCreate(t, b, testPool("a"))
+		if p.B.Writes() != 1 {
+			t.Errorf("%d changes on the unit that is active now, want 1", p.B.Writes())
 		}
 	})
 }
@@ -188,10 +188,11 @@ func TestAnswerOfTheUnitBeforeDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, b, _ := startPair(t, bigip.Options{CommitLatency: 500 * time.Millisecond}, bigip.PairOptions{}, nil)
 		mustRead(t, b)
-		mustFault(t, p.A, fault.Rule{Method: "write", Path: "/mgmt/tm/ltm/pool", Skip: 3, Count: 1, Do: fault.Failover})
+		mustFault(t, p.A, fault.Rule{Method: "write", Path: "/mgmt/tm/ltm/node", Skip: 3, Count: 1, Do: fault.Failover})
 		var changes []plan.Change
 		for i := range 20 {
-			changes = append(changes, plan.Change{Op: plan.Create, After: testPool(pathOf(i)[5:])})
+			at := fmt.Sprintf("10.0.0.%d", i+1)
+			changes = append(changes, plan.Change{Op: plan.Create, After: node(t, at, "/Common/"+at)})
 		}
 		wantUnavailable(t, applyOne(t, b, changes...), f5.ReasonUnitChanged)
 		if n := p.A.Writes(); n > 10 {
@@ -349,8 +350,8 @@ func wanted(n int) state.Want {
 }
 
 // TestFailoverInTheMiddleOfABatch moves the traffic to the other unit while 50
-// Services are being made, with and without automatic sync, by command and
-// with the death of the unit.
+// Services are being made, with and without automatic sync, by command, in
+// a commit, and with the death of the unit.
 func TestFailoverInTheMiddleOfABatch(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -361,6 +362,7 @@ func TestFailoverInTheMiddleOfABatch(t *testing.T) {
 	}{
 		{name: "manual sync", rule: fault.Rule{Method: "write", Path: "/mgmt/tm/", Skip: 60, Count: 1, Do: fault.Failover}},
 		{name: "automatic sync", auto: true, rule: fault.Rule{Method: "write", Path: "/mgmt/tm/", Skip: 60, Count: 1, Do: fault.Failover}},
+		{name: "in a commit", rule: fault.Rule{Method: "PATCH", Path: "/mgmt/tm/transaction/", Skip: 15, Count: 1, Do: fault.Failover}},
 		{name: "the unit dies", dies: true, rule: fault.Rule{Method: "write", Path: "/mgmt/tm/", Skip: 60, Count: 1, Do: fault.Failover}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

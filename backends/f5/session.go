@@ -90,9 +90,15 @@ func (s *session) write(ctx context.Context, method, path string, body any) erro
 	return nil
 }
 
-// call makes one call below /mgmt/tm. A token that the device does not know
-// any more is replaced once: a 401 says that nothing was done.
+// call makes one call below /mgmt/tm.
 func (s *session) call(ctx context.Context, method, path string, body any) ([]byte, error) {
+	return s.callIn(ctx, "", method, path, body)
+}
+
+// callIn makes one call below /mgmt/tm, in a transaction unless that is empty.
+// A token that the device does not know any more is replaced once: a 401 says
+// that nothing was done.
+func (s *session) callIn(ctx context.Context, transaction, method, path string, body any) ([]byte, error) {
 	content, err := encodeBody(body)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
@@ -103,7 +109,7 @@ func (s *session) call(ctx context.Context, method, path string, body any) ([]by
 		if err != nil {
 			return nil, &beforeCallError{err}
 		}
-		data, err := s.shell(ctx, token, req)
+		data, err := s.shell(ctx, token, transaction, req)
 		var answer *Error
 		if again && errors.As(err, &answer) && answer.Status == http.StatusUnauthorized {
 			s.forget(token)
@@ -124,7 +130,7 @@ func encodeBody(body any) (string, error) {
 // shell makes one call with a go-bigip session of its own, which costs some
 // microseconds: a bigip.BigIP must not be shared between goroutines, since
 // APICall writes to its Transport each time.
-func (s *session) shell(ctx context.Context, token string, req *bigip.APIRequest) ([]byte, error) {
+func (s *session) shell(ctx context.Context, token, transaction string, req *bigip.APIRequest) ([]byte, error) {
 	rt := &tripper{ctx: ctx, session: s, secret: token}
 	// A TLSNextProto that is not nil keeps net/http from registering HTTP/2
 	// under the same scheme.
@@ -132,7 +138,7 @@ func (s *session) shell(ctx context.Context, token string, req *bigip.APIRequest
 	transport.RegisterProtocol("https", rt)
 	transport.RegisterProtocol("http", rt)
 	b := &bigip.BigIP{
-		Host: s.host, Token: token, Transport: transport,
+		Host: s.host, Token: token, Transaction: transaction, Transport: transport,
 		// One try: go-bigip would sleep 10 s between two, deaf to the
 		// context. No timeout of its own: the context has one.
 		ConfigOptions: &bigip.ConfigOptions{APICallRetries: 1},
@@ -153,7 +159,7 @@ func (s *session) close(ctx context.Context) error {
 		return nil
 	}
 	req := &bigip.APIRequest{Method: http.MethodDelete, URL: tokensPath[1:] + token}
-	_, err := s.shell(ctx, token, req)
+	_, err := s.shell(ctx, token, "", req)
 	var answer *Error
 	if errors.As(err, &answer) && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusNotFound) {
 		return nil // it had ended by itself
