@@ -273,36 +273,3 @@ func shape(rows map[string]any) map[string]string {
 	}
 	return out
 }
-
-// TestPolicy builds a policy with rules, conditions and actions in one call,
-// as controllers do, and reads it back through its subcollections.
-func TestPolicy(t *testing.T) {
-	t.Parallel()
-	d := device(t, bigip.Options{})
-	must(t, d, "POST", "/mgmt/tm/ltm/pool", m{"name": "blue"})
-	must(t, d, "POST", "/mgmt/tm/ltm/policy", m{
-		"name": "route", "strategy": "/Common/first-match", "controls": []any{"forwarding"}, "requires": []any{"http"},
-		"rules": []any{m{
-			"name": "blue", "ordinal": 1,
-			"conditions": []any{m{"name": "0", "httpUri": true, "path": true, "startsWith": true, "request": true, "values": []any{"/blue"}}},
-			"actions":    []any{m{"name": "0", "forward": true, "select": true, "request": true, "pool": "/Common/blue"}},
-		}},
-	})
-	action := must(t, d, "GET", "/mgmt/tm/ltm/policy/~Common~route/rules/blue/actions/0", nil)
-	if action["selfLink"] != "https://localhost/mgmt/tm/ltm/policy/~Common~route/rules/blue/actions/0?ver=14.1.2.1" ||
-		action["kind"] != "tm:ltm:policy:rules:actions:actionsstate" || action["pool"] != "/Common/blue" || action["forward"] != true {
-		t.Errorf("action: %v", action)
-	}
-	all := must(t, d, "GET", "/mgmt/tm/ltm/policy/~Common~route?expandSubcollections=true", nil)
-	rules := itemsOf(all["rulesReference"].(map[string]any))
-	if len(rules) != 1 || len(itemsOf(rules[0]["conditionsReference"].(map[string]any))) != 1 {
-		t.Errorf("expanded: %v", all)
-	}
-	refused(t, d, "DELETE", "/mgmt/tm/ltm/pool/~Common~blue", nil, 400, "01070265")
-	must(t, d, "PATCH", "/mgmt/tm/ltm/policy/~Common~route/rules/blue", m{"ordinal": 5})
-	must(t, d, "DELETE", "/mgmt/tm/ltm/policy/~Common~route", nil)
-	must(t, d, "DELETE", "/mgmt/tm/ltm/pool/~Common~blue", nil)
-	if got := d.Objects("ltm/policy/rules/actions", ""); len(got) != 0 {
-		t.Errorf("left over: %v", got)
-	}
-}

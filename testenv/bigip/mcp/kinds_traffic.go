@@ -1,9 +1,6 @@
 package mcp
 
-import (
-	"net/http"
-	"time"
-)
+import "net/http"
 
 func trafficKinds() []*Kind {
 	return []*Kind{
@@ -133,59 +130,6 @@ func trafficKinds() []*Kind {
 	}
 }
 
-// policyKind: a policy has rules, and these have conditions and actions. What
-// conditions and actions say is stored as it comes; policies are not run.
-func policyKind() *Kind {
-	return &Kind{
-		Path: "ltm/policy", Noun: "policy",
-		Props: table(`
-			appService    str   -
-			controls      list  -
-			description   str   -
-			lastModified  str   -  ro
-			legacy        flag  -
-			metadata      any   -
-			requires      list  -
-			status        str   published
-			strategy      ref:ltm/policy-strategy  /Common/first-match  link
-		`),
-		Subs: []*Kind{{
-			Collection: "rules", Noun: "policy rule", Naming: Plain,
-			Props: table(`
-				appService   str  -
-				description  str  -
-				ordinal      int  0
-			`),
-			Subs: []*Kind{
-				{
-					Collection: "actions", Noun: "policy action", Naming: Plain, Open: true,
-					Props: table(`
-						code        int  0
-						expirySecs  int  0
-						length      int  0
-						offset      int  0
-						pool        ref:ltm/pool  -  link
-						port        int  0
-						status      int  0
-						timeout     int  0
-						vlanId      int  0
-					`),
-				},
-				{
-					Collection: "conditions", Noun: "policy condition", Naming: Plain, Open: true,
-					Props: table(`
-						index  int  0
-					`),
-				},
-			},
-		}},
-		settle: func(tx *Tx, o, _ *Object) error {
-			o.Props["lastModified"] = tx.s.opts.Clock().UTC().Format(time.RFC3339)
-			return nil
-		},
-	}
-}
-
 // checkRule looks at an iRule as far as storing it needs: its braces match.
 func checkRule(_ *Tx, o, _ *Object) error {
 	depth := 0
@@ -205,25 +149,6 @@ func checkRule(_ *Tx, o, _ *Object) error {
 	}
 	if depth != 0 {
 		return mcpError(http.StatusBadRequest, "01070151", "Rule [%s] error: %s:1: error: [parse error: missing or extra brace]", o.Path, o.Path)
-	}
-	return nil
-}
-
-// settleRecords gives each record the empty data that a device shows.
-func settleRecords(_ *Tx, o, _ *Object) error {
-	list, _ := o.Props["records"].([]any)
-	out := make([]any, 0, len(list))
-	for _, r := range list {
-		switch t := r.(type) {
-		case string:
-			out = append(out, map[string]any{"name": t, "data": ""})
-		case map[string]any:
-			data, _ := t["data"].(string)
-			out = append(out, map[string]any{"name": t["name"], "data": data})
-		}
-	}
-	if len(out) > 0 {
-		o.Props["records"] = out
 	}
 	return nil
 }

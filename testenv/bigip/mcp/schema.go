@@ -59,6 +59,8 @@ type Kind struct {
 	after func(tx *Tx, o, old *Object) error
 	// gone does what a deletion entails.
 	gone func(tx *Tx, o *Object) error
+	// frozen refuses changes to an object and its items.
+	frozen func(o *Object) error
 	// refs adds references that the table does not show.
 	refs func(o *Object) []target
 }
@@ -164,7 +166,8 @@ type addition struct {
 //
 // where type is str, int, int:MIN-MAX, enum:A,B, flag, bool, list, any,
 // ref:KIND or refs:KIND, default is "-" for none, and flags are ro, create,
-// required, link, secret, sealed, none, since:MAJOR, and since:MAJOR:{...} for
+// required, link, secret, sealed, none, to:KIND for a string that is shown with
+// a link but keeps nothing from being deleted, since:MAJOR, and since:MAJOR:{...} for
 // keys that a default gained. A table that does not parse is a mistake in this
 // package and panics.
 func table(text string) []Prop {
@@ -263,6 +266,10 @@ func (p *Prop) parseFlag(s string) {
 	case "none":
 		p.KeepNone = true
 	default:
+		if to, ok := strings.CutPrefix(s, "to:"); ok {
+			p.Link, p.Target = true, to
+			return
+		}
 		n, ok := strings.CutPrefix(s, "since:")
 		if !ok {
 			panic(fmt.Sprintf("mcp: schema of %s: flag %q", p.Name, s))

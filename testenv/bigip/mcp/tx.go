@@ -156,6 +156,9 @@ func (tx *Tx) Create(kind, parent string, body map[string]any) (*Object, error) 
 	if k.parent != nil && tx.get(k.ParentKey(parent)) == nil {
 		return nil, missingParent(k, parent)
 	}
+	if err := tx.thawed(k, parent); err != nil {
+		return nil, err
+	}
 	in, err := tx.newInput(k, parent, body)
 	if err != nil {
 		return nil, err
@@ -250,6 +253,14 @@ func (tx *Tx) change(k Key, body map[string]any, reset bool) (*Object, error) {
 	if old == nil {
 		return nil, NotFound(tx.s.mustKind(k.Kind), k.Parent, k.Path, false)
 	}
+	if err := tx.thawed(old.Kind, old.Parent); err != nil {
+		return nil, err
+	}
+	if old.Kind.frozen != nil {
+		if err := old.Kind.frozen(old); err != nil {
+			return nil, err
+		}
+	}
 	in, err := tx.changeInput(old, body)
 	if err != nil {
 		return nil, err
@@ -288,7 +299,24 @@ func (tx *Tx) Delete(k Key) error {
 	if o.Stock || o.Kind.ReadOnly || o.Kind.Naming == Singleton {
 		return mcpError(http.StatusBadRequest, "01070734", "Configuration error: %s (%s) is predefined and cannot be deleted.", o.Kind.Noun, o.Path)
 	}
+	if err := tx.thawed(o.Kind, o.Parent); err != nil {
+		return err
+	}
 	return tx.drop(o)
+}
+
+// thawed refuses to touch an item of an object that is frozen.
+func (tx *Tx) thawed(k *Kind, parent string) error {
+	for ; k.parent != nil; k = k.parent {
+		up := k.ParentKey(parent)
+		if o := tx.get(up); o != nil && o.Kind.frozen != nil {
+			if err := o.Kind.frozen(o); err != nil {
+				return err
+			}
+		}
+		parent = up.Parent
+	}
+	return nil
 }
 
 func (tx *Tx) drop(o *Object) error {

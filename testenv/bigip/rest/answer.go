@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"time"
@@ -58,12 +59,7 @@ func writeError(w http.ResponseWriter, e *mcp.Error) {
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
-	h.Set("Server", "Jetty(9.2.22.v20170606)")
-	h.Set("X-Frame-Options", "SAMEORIGIN")
-	h.Set("Strict-Transport-Security", "max-age=16070400; includeSubDomains")
-	h.Set("Cache-Control", "no-store, no-cache, must-revalidate")
-	h.Set("Pragma", "no-cache")
-	h.Set("Expires", "-1")
+	setHeaders(h, status)
 	if v == nil {
 		h.Set("Content-Length", "0")
 		w.WriteHeader(status)
@@ -78,6 +74,33 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	h.Set("Content-Length", fmt.Sprint(len(data)))
 	w.WriteHeader(status)
 	w.Write(data) //nolint:errcheck // the client may be gone
+}
+
+// setHeaders gives an answer the headers that httpd and Jetty add (captured,
+// 17.1.0.1 and 17.1.2.1).
+func setHeaders(h http.Header, status int) {
+	h.Set("Server", "Jetty(9.2.22.v20170606)")
+	h.Set("X-Frame-Options", "SAMEORIGIN")
+	h.Set("Strict-Transport-Security", "max-age=16070400; includeSubDomains")
+	h["Cache-Control"] = []string{"no-store", "no-cache", "must-revalidate"}
+	h.Set("Pragma", "no-cache")
+	h.Set("Expires", "-1")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-XSS-Protection", "1; mode=block")
+	h.Set("Content-Security-Policy", "default-src 'self'  'unsafe-inline' 'unsafe-eval' data: blob:; img-src 'self' data:  http://127.4.1.1 http://127.4.2.1")
+	if status == http.StatusUnauthorized {
+		h["WWW-Authenticate"] = []string{"X-Auth-Token", `Basic realm="Enterprise Manager"`}
+	} else {
+		h["Allow"] = []string{""}
+	}
+}
+
+// setCookies is what httpd sends to who calls with a name and a password. The
+// cookies open nothing here.
+func setCookies(h http.Header, name string) {
+	const attributes = "; path=/; Secure; HttpOnly; SameSite=Strict"
+	h.Add("Set-Cookie", "BIGIPAuthCookie="+rand.Text()+attributes)
+	h.Add("Set-Cookie", "BIGIPAuthUsernameCookie="+name+attributes)
 }
 
 // wait spends a latency; false when the client went away meanwhile.

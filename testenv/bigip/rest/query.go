@@ -15,7 +15,9 @@ type query struct {
 	filter []string // property, value
 	top    int      // -1: no paging
 	skip   int
-	echo   []string // parameters as selfLink repeats them
+	// options is a clause in tmsh's language: "create-draft".
+	options string
+	echo    []string // parameters as selfLink repeats them
 }
 
 func parseQuery(raw string) (query, error) {
@@ -56,7 +58,9 @@ func (q *query) set(name, value string) error {
 		q.skip, err = strconv.Atoi(value)
 	case "$filter":
 		return q.setFilter(value)
-	case "ver", "options", "":
+	case "options":
+		q.options = value
+	case "ver", "":
 	default:
 		if strings.HasPrefix(name, "$") {
 			return badQuery("Query String Invalid: unknown option " + name)

@@ -179,6 +179,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.user = u
+	if u.token == "" {
+		setCookies(w.Header(), u.name)
+	}
 	answer, err := s.dispatch(c, rest)
 	if err != nil {
 		s.fail(w, c, err)

@@ -37,7 +37,11 @@ func (s *Server) tm(c *call, rest string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := write{method: c.Method, path: rest, body: body, user: c.user.name}
+	q, err := parseQuery(c.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	change := write{method: c.Method, path: rest, body: body, user: c.user.name, query: q}
 	if p, ok := s.locate(rest); ok {
 		if err := s.mayWrite(p, change); err != nil {
 			return nil, err
@@ -72,6 +76,7 @@ type write struct {
 	path   string // below /mgmt/tm/, escaped
 	body   map[string]any
 	user   string
+	query  query
 }
 
 // write carries out one change in a transaction. Its answer is rendered after
@@ -102,6 +107,9 @@ func (s *Server) create(tx *mcp.Tx, p place, body map[string]any) (any, error) {
 	if p.path != "" {
 		return nil, &mcp.Error{Status: http.StatusMethodNotAllowed, Message: "Found invalid command: POST on an item", APIError: mcp.FromREST}
 	}
+	if p.kind.Path == "ltm/policy" && body["command"] == "publish" {
+		return publish(tx, body)
+	}
 	o, err := tx.Create(p.kind.Path, p.parent, body)
 	if err != nil {
 		return nil, err
@@ -111,7 +119,7 @@ func (s *Server) create(tx *mcp.Tx, p place, body map[string]any) (any, error) {
 		if err := bogusMissing(p, body, k); err != nil {
 			return nil, err
 		}
-		return s.objectAt(k, false), nil
+		return s.objectAt(k, view{}), nil
 	}, nil
 }
 
@@ -129,25 +137,43 @@ func bogusMissing(p place, body map[string]any, k mcp.Key) error {
 
 func (s *Server) change(tx *mcp.Tx, p place, w write) (any, error) {
 	modify := tx.Modify
-	if w.method == http.MethodPut {
+	switch {
+	case w.method == http.MethodPut:
 		modify = tx.Replace
+	case w.query.options == "create-draft":
+		modify = func(k mcp.Key, _ map[string]any) (*mcp.Object, error) { return tx.CreateDraft(k) }
+	case w.query.options != "":
+		modify = func(k mcp.Key, _ map[string]any) (*mcp.Object, error) { return tx.EditRecords(k, w.query.options) }
 	}
 	o, err := modify(p.key(), w.body)
 	if err != nil {
 		return nil, err
 	}
 	k := o.Key()
-	return func() (any, error) { return s.objectAt(k, p.bare), nil }, nil
+	return func() (any, error) { return s.objectAt(k, view{bare: p.bare, query: w.query}), nil }, nil
+}
+
+// publish makes a draft of a policy the policy.
+func publish(tx *mcp.Tx, body map[string]any) (any, error) {
+	name, _ := body["name"].(string)
+	partition, _ := body["partition"].(string)
+	if partition == "" {
+		partition = "Common"
+	}
+	if err := tx.Publish(mcp.Absolute(name, "/"+partition)); err != nil {
+		return nil, err
+	}
+	return doc{{"kind", "tm:ltm:policy:publishstate"}, {"command", "publish"}, {"name", name}}, nil
 }
 
 // objectAt renders an object after a commit; another call may have deleted it
 // since.
-func (s *Server) objectAt(k mcp.Key, bare bool) any {
+func (s *Server) objectAt(k mcp.Key, v view) any {
 	o, ok := s.store.Get(k)
 	if !ok {
 		return doc{}
 	}
-	return s.object(o, view{bare: bare})
+	return s.object(o, v)
 }
 
 // locate finds what a path names: kind, object, subcollection, item, stats.

@@ -174,7 +174,11 @@ func (s *Server) enqueue(c *call, id string) (any, error) {
 	if !ok {
 		return nil, s.unregistered(c)
 	}
-	change := write{method: c.Method, path: path, body: body, user: c.user.name}
+	q, err := parseQuery(c.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	change := write{method: c.Method, path: path, body: body, user: c.user.name, query: q}
 	if err := s.mayWrite(p, change); err != nil {
 		return nil, err
 	}
@@ -184,9 +188,9 @@ func (s *Server) enqueue(c *call, id string) (any, error) {
 		return nil, err
 	}
 	tr.next++
-	q := queued{id: tr.next, uri: "https://localhost" + c.path, raw: body, write: change}
-	tr.commands = append(tr.commands, q)
-	return s.commandDoc(tr, q, len(tr.commands)), nil
+	cmd := queued{id: tr.next, uri: "https://localhost" + c.path, raw: body, write: change}
+	tr.commands = append(tr.commands, cmd)
+	return s.commandDoc(tr, cmd, len(tr.commands)), nil
 }
 
 // queueable refuses to address an item of an object that the same transaction
