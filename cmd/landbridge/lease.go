@@ -52,23 +52,45 @@ func (l *leaseFlags) lead(ctx context.Context, client kubernetes.Interface, r *r
 		return fmt.Errorf("lease: %w", err)
 	}
 	identity := host + "_" + uuid.NewString()
+	lock := &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: l.name},
+		Client:     client.CoordinationV1(),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+	}
 	for ctx.Err() == nil {
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-			Lock: &resourcelock.LeaseLock{
-				LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: l.name},
-				Client:     client.CoordinationV1(),
-				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
-			},
+			Lock:          lock,
 			LeaseDuration: l.duration, RenewDeadline: l.renew, RetryPeriod: l.retry,
-			ReleaseOnCancel: true,
-			Callbacks:       callbacks(identity, r, log),
+			// Not client-go's ReleaseOnCancel: when a lease cannot be
+			// renewed it tries to give it back, for as long again, before
+			// it says that it is lost.
+			Callbacks: callbacks(identity, r, log),
 		})
 		if err != nil {
 			return fmt.Errorf("lease flags: %w", err)
 		}
 		elector.Run(ctx)
 	}
+	l.giveBack(lock, identity, log)
 	return nil
+}
+
+// giveBack lets another take the lease at once. Whoever calls has ended all
+// changes before.
+func (l *leaseFlags) giveBack(lock *resourcelock.LeaseLock, identity string, log *zap.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.retry)
+	defer cancel()
+	held, _, err := lock.Get(ctx)
+	if err != nil || held.HolderIdentity != identity {
+		return // another's by now, or out of reach: it runs out by itself
+	}
+	now := metav1.Now()
+	err = lock.Update(ctx, resourcelock.LeaderElectionRecord{
+		LeaseDurationSeconds: 1, AcquireTime: now, RenewTime: now, LeaderTransitions: held.LeaderTransitions,
+	})
+	if err != nil {
+		log.Warn("giving the lease back", zap.Error(err))
+	}
 }
 
 // callbacks tell the reconciler what becomes of the lease.

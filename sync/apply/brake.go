@@ -37,6 +37,7 @@ type brakes struct {
 	done    []removal
 	allowed map[string]time.Time // hash of a plan → until when it is let through
 	holding bool                 // some of wanted may not go
+	said    string               // the hash that the log named last
 }
 
 // removal is how many objects went at a time.
@@ -145,7 +146,7 @@ func (w *Worker) lookAtBrake(now time.Time) {
 	if w.mirror == nil {
 		return // the full read makes all dirty
 	}
-	held := w.brakes.holding
+	said := w.brakes.said
 	for _, ref := range w.brakes.look(w.owned(), now) {
 		w.queue.push(ref)
 	}
@@ -153,8 +154,8 @@ func (w *Worker) lookAtBrake(now time.Time) {
 	if !w.brakes.holding {
 		return
 	}
-	if !held {
-		w.Log.Warn("the brake holds removals; landbridge allow releases it", zap.String("backend", w.Backend.Name()), zap.String("hash", w.brakes.hash()))
+	if w.brakes.said = w.brakes.hash(); w.brakes.said != said {
+		w.Log.Warn("the brake holds removals; landbridge allow releases it", zap.String("backend", w.Backend.Name()), zap.String("hash", w.brakes.said))
 	}
 	w.clock.set(brakeLook(), now.Add(w.brakes.Window/10)) // removals fall out of the window
 	for ref := range w.brakes.wanted {
@@ -174,7 +175,7 @@ func (w *Worker) brake(want state.Want, result plan.Result) (plan.Result, []stat
 	now := time.Now()
 	may, news := w.brakes.want(want.Service, removing)
 	if news {
-		w.clock.set(brakeLook(), now.Add(gather))
+		w.clock.soonest(brakeLook(), now.Add(gather))
 	}
 	if may {
 		return result, nil

@@ -43,14 +43,14 @@ func countLook() state.Ref { return state.Ref{Name: "count"} }
 type counts struct {
 	pools map[state.ID]state.Ref // and whose plan waits for it
 	of    map[state.Ref][]state.ID
-	gated map[state.ID]time.Time // member → since when it is kept in service
-	last  map[state.ID]time.Time // pool → when it was counted
+	gated map[state.Ref]map[state.ID]time.Time // member → since when it is kept in service
+	last  map[state.ID]time.Time               // pool → when it was counted
 }
 
 func newCounts() counts {
 	return counts{
 		pools: map[state.ID]state.Ref{}, of: map[state.Ref][]state.ID{},
-		gated: map[state.ID]time.Time{}, last: map[state.ID]time.Time{},
+		gated: map[state.Ref]map[state.ID]time.Time{}, last: map[state.ID]time.Time{},
 	}
 }
 
@@ -66,17 +66,12 @@ type counted struct {
 func (w *Worker) needCounts(ref state.Ref, result plan.Result, now time.Time) {
 	for _, pool := range w.counts.of[ref] {
 		if !slices.Contains(result.Count, pool) {
-			delete(w.counts.pools, pool)
 			delete(w.counts.last, pool)
-			maps.DeleteFunc(w.counts.gated, func(id state.ID, _ time.Time) bool { return id.Name == pool.Name })
 		}
+		delete(w.counts.pools, pool)
 	}
 	delete(w.counts.of, ref)
-	for _, id := range result.Gated {
-		if _, known := w.counts.gated[id]; !known {
-			w.counts.gated[id] = now
-		}
-	}
+	w.keepGated(ref, result.Gated, now)
 	if _, can := w.Backend.(Counter); !can || !w.act || len(result.Count) == 0 {
 		return
 	}
@@ -89,8 +84,27 @@ func (w *Worker) needCounts(ref state.Ref, result plan.Result, now time.Time) {
 	}
 }
 
+// keepGated remembers since when a Service's members are kept in service, and
+// forgets those that are not any more.
+func (w *Worker) keepGated(ref state.Ref, gated []state.ID, now time.Time) {
+	before := w.counts.gated[ref]
+	delete(w.counts.gated, ref)
+	for _, id := range gated {
+		since, known := before[id]
+		if !known {
+			since = now
+		}
+		if w.counts.gated[ref] == nil {
+			w.counts.gated[ref] = map[state.ID]time.Time{}
+		}
+		w.counts.gated[ref][id] = since
+	}
+}
+
 // gatedSince is since when a member is kept in service.
-func (w *Worker) gatedSince(id state.ID) time.Time { return w.counts.gated[id] }
+func (w *Worker) gatedSince(ref state.Ref) func(state.ID) time.Time {
+	return func(id state.ID) time.Time { return w.counts.gated[ref][id] }
+}
 
 // count asks for the pools that were counted longest ago.
 func (w *Worker) count(ctx context.Context) {

@@ -2,6 +2,8 @@ package apply
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,7 +22,7 @@ const (
 // flight is one Unit on its way, and when it has landed how it ended.
 type flight struct {
 	unit     Unit
-	locks    map[lock]bool
+	locks    map[lock]bool // and whether alone
 	problems []state.Problem
 	revision ledger.Revision
 
@@ -33,31 +35,55 @@ type flight struct {
 // looksAgain says whether an outcome asks for its Unit's objects to be read.
 func (o Outcome) looksAgain() bool { return o.Status == Unknown || o.Stale }
 
-func (w *Worker) locked(keys map[lock]bool) bool {
-	for k := range keys {
-		if w.locks[k] {
-			return true
-		}
-	}
-	return false
-}
-
 // start sends a Unit off.
 func (w *Worker) start(ctx context.Context, f flight) {
 	w.flying[f.unit.Service] = f
-	for k := range f.locks {
-		w.locks[k] = true
-	}
+	w.locks.take(f.locks)
 	w.calls.Go(func() {
-		f.outcome = w.Backend.Apply(w.callContext, []Unit{f.unit})[0]
-		if f.outcome.looksAgain() {
-			f.seen, _ = w.Backend.Read(ctx, Scope{IDs: idsOf(f.unit)})
+		if f.seen = w.newcomers(f.unit); f.seen == nil {
+			f.outcome = w.Backend.Apply(w.callContext, []Unit{f.unit})[0]
+			if f.outcome.looksAgain() {
+				f.seen, _ = w.Backend.Read(ctx, Scope{IDs: idsOf(f.unit)})
+			}
 		}
 		select {
 		case w.outcomes <- f:
 		case <-ctx.Done():
 		}
 	})
+}
+
+// newcomers looks at the pools that a Unit removes, whose members go with
+// them. If one has a member that the plan did not know, which somebody may
+// have added since the last full read, it returns the pools as they stand, and
+// nothing is done: the plan is made anew. Otherwise, and where the look fails,
+// it is nil; the device's own refusal is then the answer.
+func (w *Worker) newcomers(u Unit) *state.Set {
+	known := map[state.ID]*state.Pool{}
+	for _, c := range u.Changes {
+		if p, ok := c.Before.(*state.Pool); ok && c.Op == plan.Delete {
+			known[p.ID()] = p
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	set, err := w.Backend.Read(w.callContext, Scope{IDs: slices.Collect(maps.Keys(known))})
+	if err != nil {
+		return nil
+	}
+	for id, before := range known {
+		now, ok := set.Pool(id.Backend, id.Name)
+		if !ok {
+			continue
+		}
+		for _, m := range now.Members {
+			if _, expected := before.Member(m.Endpoint); !expected {
+				return set
+			}
+		}
+	}
+	return nil
 }
 
 // idsOf are the IDs of what a Unit touches, a member's being its pool's, and of
@@ -94,20 +120,25 @@ func idsOf(u Unit) []state.ID {
 func (w *Worker) landed(f flight) {
 	ref := f.unit.Service
 	delete(w.flying, ref)
-	for k := range f.locks {
-		delete(w.locks, k)
+	for _, waiter := range w.locks.release(f.locks) {
+		w.queue.push(waiter)
 	}
-	w.queue.unpark()
+	if w.mirror == nil && w.reading {
+		w.stale = true // the read under way may be from before this Unit's effect
+	}
 	for _, c := range f.unit.Changes[:f.outcome.Applied] {
 		w.touch(c.ID())
-		if w.mirror != nil {
-			c.ApplyTo(w.mirror)
-		}
+	}
+	if w.mirror != nil {
+		plan.ApplyTo(w.mirror, f.unit.Changes[:f.outcome.Applied])
 	}
 	w.brakes.removed(ref, wholes(f.unit.Changes[:f.outcome.Applied]), time.Now())
 	w.Metrics.ended(w.Backend.Name(), f.outcome)
 	switch f.outcome.Status {
 	case Done:
+		if f.seen != nil {
+			w.takeIn(f)
+		}
 		w.queue.push(ref) // planned once more: the world may have moved on meanwhile
 	case Unknown:
 		w.unknown(f)
@@ -153,9 +184,10 @@ func (w *Worker) takeIn(f flight) {
 		if w.mirror == nil {
 			continue
 		}
-		if o, there := f.seen.Get(id); there {
+		switch o, there := f.seen.Get(id); {
+		case there:
 			w.mirror.Put(o)
-		} else {
+		case f.outcome.looksAgain(): // all of the Unit's objects were read
 			w.mirror.Delete(id)
 		}
 	}

@@ -4,76 +4,150 @@ import (
 	"container/heap"
 	"time"
 
-	"landbridge.dev/sync/plan"
 	"landbridge.dev/sync/state"
 )
 
-// queue holds the dirty Services of one backend, oldest first, each once.
-// Those parked wait until a call has ended.
+// queue holds the dirty Services of one backend, each once: first, oldest
+// first, those that something has just happened to, then those that a full
+// read has to be compared with, so that no change waits for a resync.
 type queue struct {
-	line   []state.Ref
-	in     map[state.Ref]bool
-	parked []state.Ref
+	line, later []state.Ref
+	in          map[state.Ref]lane
 }
 
-func newQueue() queue { return queue{in: map[state.Ref]bool{}} }
+// lane says in which part of the queue a Service is.
+type lane uint8
 
+const (
+	inLine lane = iota + 1
+	inLater
+)
+
+func newQueue() queue { return queue{in: map[state.Ref]lane{}} }
+
+// push puts a Service into the line, also one that was to come later.
 func (q *queue) push(ref state.Ref) {
-	if !q.in[ref] {
-		q.in[ref] = true
+	if q.in[ref] != inLine {
+		q.in[ref] = inLine
 		q.line = append(q.line, ref)
 	}
 }
 
+// pushLater puts a Service behind the line, unless it is in the queue.
+func (q *queue) pushLater(ref state.Ref) {
+	if q.in[ref] == 0 {
+		q.in[ref] = inLater
+		q.later = append(q.later, ref)
+	}
+}
+
 func (q *queue) pop() (state.Ref, bool) {
-	if len(q.line) == 0 {
-		return state.Ref{}, false
+	if len(q.line) > 0 {
+		ref := q.line[0]
+		q.line = q.line[1:]
+		delete(q.in, ref)
+		return ref, true
 	}
-	ref := q.line[0]
-	q.line = q.line[1:]
-	delete(q.in, ref)
-	return ref, true
+	for len(q.later) > 0 {
+		ref := q.later[0]
+		q.later = q.later[1:]
+		if q.in[ref] == inLater { // otherwise it went by the line
+			delete(q.in, ref)
+			return ref, true
+		}
+	}
+	return state.Ref{}, false
 }
 
-func (q *queue) park(ref state.Ref) { q.parked = append(q.parked, ref) }
+func (q *queue) len() int { return len(q.in) }
 
-// unpark puts what waited back into the line.
-func (q *queue) unpark() {
-	for _, ref := range q.parked {
-		q.push(ref)
-	}
-	q.parked = q.parked[:0]
-}
-
-func (q *queue) len() int { return len(q.line) + len(q.parked) }
-
-// lock is something that at most one call in flight may touch: a pool, or the
-// address of a node.
+// lock is something that calls in flight must not touch together: a Service, a
+// pool, or the address of a node.
 type lock struct {
-	pool string
-	node state.Address
+	service state.Ref
+	pool    string
+	node    state.Address
 }
 
-// locksOf are the locks that a Unit's changes need.
-func locksOf(changes []plan.Change) map[lock]bool {
-	locks := map[lock]bool{}
-	for _, c := range changes {
+// locks are those that are held by calls in flight, and who waits for which.
+type locks struct {
+	held    map[lock]int // how many share it; alone for one that shares it with none
+	waiting map[lock][]state.Ref
+}
+
+const alone = -1
+
+func newLocks() locks {
+	return locks{held: map[lock]int{}, waiting: map[lock][]state.Ref{}}
+}
+
+// blocks is a lock that keeps a Unit from flying now. The values of keys say
+// whether it needs the lock alone.
+func (l *locks) blocks(keys map[lock]bool) (lock, bool) {
+	for k, exclusive := range keys {
+		if n := l.held[k]; n == alone || (exclusive && n > 0) {
+			return k, true
+		}
+	}
+	return lock{}, false
+}
+
+// wait has a Service come again when a lock is free.
+func (l *locks) wait(k lock, ref state.Ref) { l.waiting[k] = append(l.waiting[k], ref) }
+
+func (l *locks) take(keys map[lock]bool) {
+	for k, exclusive := range keys {
+		if exclusive {
+			l.held[k] = alone
+		} else {
+			l.held[k]++
+		}
+	}
+}
+
+// release gives locks back, and returns the Services that waited for one that
+// is free now.
+func (l *locks) release(keys map[lock]bool) []state.Ref {
+	var free []state.Ref
+	for k := range keys {
+		if l.held[k] > 1 {
+			l.held[k]--
+			continue
+		}
+		delete(l.held, k)
+		free = append(free, l.waiting[k]...)
+		delete(l.waiting, k)
+	}
+	return free
+}
+
+// locksOf are the locks that a Unit needs: its Service, its pools and the
+// nodes that it makes or removes alone; the nodes that its members refer to
+// together with others.
+func locksOf(u Unit) map[lock]bool {
+	keys := map[lock]bool{{service: u.Service}: true}
+	shared := func(a state.Address) {
+		if k := (lock{node: a}); !keys[k] {
+			keys[k] = false
+		}
+	}
+	for _, c := range u.Changes {
 		for _, o := range []state.Object{c.Before, c.After} {
 			switch o := o.(type) {
 			case *state.Pool:
-				locks[lock{pool: o.Path}] = true
+				keys[lock{pool: o.Path}] = true
 				for _, m := range o.Members {
-					locks[lock{node: m.Endpoint.Address}] = true
+					shared(m.Endpoint.Address)
 				}
 			case *state.PoolMember:
-				locks[lock{pool: o.Pool}] = true
-				locks[lock{node: o.Endpoint.Address}] = true
+				keys[lock{pool: o.Pool}] = true
+				shared(o.Endpoint.Address)
 			case *state.Node:
-				locks[lock{node: o.Address}] = true
+				keys[lock{node: o.Address}] = true
 			}
 		}
 	}
-	return locks
+	return keys
 }
 
 // fullRead is the alarm for reading all anew: the Ref of no Service.

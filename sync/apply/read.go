@@ -70,11 +70,11 @@ func (w *Worker) haveRead(ctx context.Context, r read) {
 		shows, owns := w.standing(ref)
 		if owns {
 			w.Ledger.Seen(w.Backend.Name(), ref, func(id state.ID) bool { _, there := w.mirror.Get(id); return there }, shows)
-			w.queue.push(ref)
+			w.queue.pushLater(ref)
 		}
 	}
 	for _, ref := range w.Ledger.Services() {
-		w.queue.push(ref)
+		w.queue.pushLater(ref)
 	}
 }
 
@@ -101,12 +101,14 @@ func (w *Worker) goDown(reason string, err error) {
 	w.clock.set(fullRead(), time.Now().Add(w.retry))
 }
 
-// reportOutage tells the Services that wait for a backend why they do.
+// reportOutage tells the Services that wait for a backend why they do, each
+// once. They come again with the full read that ends the outage.
 func (w *Worker) reportOutage() {
-	if w.down == nil {
-		return
-	}
-	for _, ref := range w.queue.line {
+	for {
+		ref, ok := w.queue.pop()
+		if !ok {
+			return
+		}
 		_, revision, problems := w.Ledger.Want(w.Backend.Name(), ref)
 		if revision == 0 {
 			continue

@@ -28,6 +28,9 @@ type Options struct {
 	// Drain is how long members keep their connections whose Service is
 	// not known any more. Optional.
 	Drain time.Duration
+	// Watched says whether the Services of a namespace are seen at all; what
+	// stands for those of others is left alone. nil: all are.
+	Watched func(namespace string) bool
 	// Brake bounds what is removed that nobody deleted.
 	Brake Brake
 	// Report is told how each Service stands, from the worker's goroutine.
@@ -71,7 +74,7 @@ type Worker struct {
 	queue    queue
 	clock    alarms
 	flying   map[state.Ref]flight
-	locks    map[lock]bool
+	locks    locks
 	backoff  map[state.Ref]time.Duration
 	brakes   brakes
 	counts   counts
@@ -105,7 +108,7 @@ func NewWorker(o Options) *Worker {
 		moves:     make(chan string),
 		queue:     newQueue(),
 		flying:    map[state.Ref]flight{},
-		locks:     map[lock]bool{},
+		locks:     newLocks(),
 		backoff:   map[state.Ref]time.Duration{},
 		told:      map[state.Ref]Report{},
 	}
@@ -152,8 +155,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	}()
 	w.watch(ctx)
 	w.readAll(ctx)
-	for {
-		timer := time.NewTimer(w.clock.wait(time.Now()))
+	for more := false; ; {
+		wait := w.clock.wait(time.Now())
+		if more {
+			wait = 0
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -180,17 +187,27 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.alarm(ctx)
 		}
 		timer.Stop()
-		w.dispatch(ctx)
+		more = w.dispatch(ctx)
 	}
 }
 
 // allow takes or gives back the right to make changes. A new leader first
 // reads what its predecessor left.
 func (w *Worker) allow(ctx context.Context, allowed bool) {
-	if allowed && !w.act && (w.mirror != nil || w.reading) {
-		w.readAnew(ctx, "to change what the leader before left")
+	if allowed == w.act {
+		return
 	}
 	w.act = allowed
+	clear(w.told) // whoever listens now has not been told
+	w.counts = newCounts()
+	if allowed && (w.mirror != nil || w.reading) {
+		w.readAnew(ctx, "to change what the leader before left")
+	}
+	if w.down != nil {
+		for _, ref := range w.Ledger.Services() {
+			w.queue.pushLater(ref) // to tell them so
+		}
+	}
 }
 
 // alarm does what has become due.
@@ -209,31 +226,45 @@ func (w *Worker) alarm(ctx context.Context) {
 	}
 }
 
+// atOnce is how many Services are looked at before the worker listens again.
+const atOnce = 256
+
 // dispatch starts as many calls as may be in flight, oldest dirt first. What
-// touches the same things as a call in flight waits for it.
-func (w *Worker) dispatch(ctx context.Context) {
-	if w.mirror == nil || w.down != nil {
+// touches the same things as a call in flight waits for it. It says whether
+// there is more to do at once.
+func (w *Worker) dispatch(ctx context.Context) (more bool) {
+	defer func() { w.Metrics.queued(w.Backend.Name(), w.queue.len()+len(w.locks.waiting)) }()
+	if w.down != nil {
 		w.reportOutage()
-		return
+		return false
 	}
-	for len(w.flying) < w.Concurrency {
+	if w.mirror == nil {
+		return false
+	}
+	for range atOnce {
+		if len(w.flying) >= w.Concurrency {
+			return false
+		}
 		ref, ok := w.queue.pop()
 		if !ok {
-			break
+			return false
 		}
 		if _, busy := w.flying[ref]; busy {
-			w.queue.park(ref)
+			w.locks.wait(lock{service: ref}, ref)
 			continue
 		}
 		w.consider(ctx, ref)
 	}
-	w.Metrics.queued(w.Backend.Name(), w.queue.len())
+	return true
 }
 
 // consider plans for one Service, and starts what there is to do.
 func (w *Worker) consider(ctx context.Context, ref state.Ref) {
 	want, revision, problems := w.Ledger.Want(w.Backend.Name(), ref)
 	if revision == 0 {
+		if w.Watched != nil && !w.Watched(ref.Namespace) {
+			return // another installation's, or nobody's any more: not for us to say
+		}
 		want.Drain = w.Drain
 	}
 	result, braked := w.brake(want, w.plan(want, false))
@@ -249,15 +280,13 @@ func (w *Worker) consider(ctx context.Context, ref state.Ref) {
 	if !w.act {
 		return // a standby: the full read after winning makes all dirty
 	}
-	keys := locksOf(result.Changes)
-	if w.locked(keys) {
-		w.queue.park(ref)
+	unit := Unit{Service: ref, Changes: result.Changes}
+	keys := locksOf(unit)
+	if k, blocked := w.locks.blocks(keys); blocked {
+		w.locks.wait(k, ref)
 		return
 	}
-	w.start(ctx, flight{
-		unit: Unit{Service: ref, Changes: result.Changes}, locks: keys,
-		problems: report.Problems, revision: revision,
-	})
+	w.start(ctx, flight{unit: unit, locks: keys, problems: report.Problems, revision: revision})
 }
 
 // plan is what there is to do for a Service. With keep nothing is removed that
@@ -265,7 +294,7 @@ func (w *Worker) consider(ctx context.Context, ref state.Ref) {
 func (w *Worker) plan(want state.Want, keep bool) plan.Result {
 	return plan.Diff(plan.Input{
 		Backend: w.Backend.Name(), Want: want, Have: w.mirror, Identity: w.Identity, Now: time.Now(),
-		NodePartition: w.NodePartition, Keep: keep, Gated: w.gatedSince, Standing: w.Ledger.Standing, Leaned: w.Ledger.Leaned,
+		NodePartition: w.NodePartition, Keep: keep, Gated: w.gatedSince(want.Service), Standing: w.Ledger.Standing, Leaned: w.Ledger.Leaned,
 	})
 }
 
@@ -300,8 +329,8 @@ func (w *Worker) standing(ref state.Ref) (shows []state.Frontend, owns bool) {
 		if n, ok := o.(*state.Node); ok && w.mirror.MembersAt(n.Address) > 0 {
 			continue // another Service has members at the node that we made
 		}
-		if w.ours(ref, o) {
-			owns = true
+		if o.OwnedBy().Service == ref && w.Identity.Owns(o.OwnedBy()) {
+			owns = true // a member of ours in a foreign pool is no object that we made there
 		}
 		if v, ok := o.(*state.VirtualServer); ok && w.Identity.Owns(v.Owner) {
 			shows = append(shows, v.Frontend())
@@ -310,25 +339,12 @@ func (w *Worker) standing(ref state.Ref) (shows []state.Frontend, owns bool) {
 	return shows, owns
 }
 
-// ours says whether an object, or in a pool a member, is this Service's.
-func (w *Worker) ours(ref state.Ref, o state.Object) bool {
-	if o.OwnedBy().Service == ref && w.Identity.Owns(o.OwnedBy()) {
-		return true
-	}
-	p, ok := o.(*state.Pool)
-	if !ok {
-		return false
-	}
-	for _, m := range p.Members {
-		if m.Owner.Service == ref && w.Identity.Owns(m.Owner) {
-			return true
-		}
-	}
-	return false
-}
-
-// tell passes a report on, unless it says what the last one said.
+// tell passes a report on, unless it says what the last one said. A standby
+// tells nothing: its mirror may be minutes old.
 func (w *Worker) tell(r Report) {
+	if !w.act {
+		return
+	}
 	if last, ok := w.told[r.Service]; ok && last.same(r) {
 		return
 	}

@@ -42,8 +42,12 @@ func (h *holder) has() state.Ref {
 	return oldest
 }
 
-// frontends are the places that a part of a claim asks for.
+// frontends are the places that a part of a claim asks for. One that is held
+// asks for none: it has those that the backend shows it on.
 func frontends(backend string, part state.Want) []place {
+	if part.Mode != state.Follow {
+		return nil
+	}
 	var places []place
 	for _, o := range part.Objects {
 		if v, ok := o.(*state.VirtualServer); ok {

@@ -5,6 +5,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"landbridge.dev/sync/state"
 )
@@ -64,4 +66,52 @@ func (c Change) ApplyTo(s *state.Set) {
 		return
 	}
 	s.Put(c.After)
+}
+
+// ApplyTo makes changes in a set, in their order. Members of one pool that
+// follow each other are put into it together: a pool of thousands is copied
+// once.
+func ApplyTo(s *state.Set, changes []Change) {
+	for len(changes) > 0 {
+		n := 0
+		for n < len(changes) && sameMembersPool(changes[0], changes[n]) {
+			n++
+		}
+		if n < 2 {
+			changes[0].ApplyTo(s)
+			changes = changes[1:]
+			continue
+		}
+		applyMembers(s, changes[:n])
+		changes = changes[n:]
+	}
+}
+
+// sameMembersPool says whether two changes are of members of one pool.
+func sameMembersPool(a, b Change) bool {
+	x, y := a.ID(), b.ID()
+	return x.Kind == state.KindMember && y.Kind == state.KindMember && x.Name == y.Name && x.Backend == y.Backend
+}
+
+func applyMembers(s *state.Set, changes []Change) {
+	id := changes[0].ID()
+	pool, ok := s.Pool(id.Backend, id.Name)
+	if !ok {
+		return
+	}
+	members := make(map[state.Endpoint]state.Member, len(pool.Members))
+	for _, m := range pool.Members {
+		members[m.Endpoint] = m
+	}
+	for _, c := range changes {
+		if after, ok := c.After.(*state.PoolMember); ok {
+			members[after.Endpoint] = after.Member
+		} else {
+			delete(members, c.ID().Member)
+		}
+	}
+	after := *pool
+	after.Members = slices.Collect(maps.Values(members))
+	state.SortMembers(after.Members)
+	s.Put(&after)
 }

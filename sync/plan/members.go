@@ -195,7 +195,7 @@ func (d *differ) gate(pool *state.Pool, w, h state.Member) bool {
 		return false
 	}
 	for _, other := range pool.Members {
-		if other.Endpoint != h.Endpoint && other.Admin == state.Enabled && other.Available {
+		if other.Endpoint != h.Endpoint && other.Admin == state.Enabled && other.Available && d.stays(pool, other) {
 			return false
 		}
 	}
@@ -214,6 +214,20 @@ func (d *differ) gate(pool *state.Pool, w, h state.Member) bool {
 	d.gated = append(d.gated, id)
 	d.count = append(d.count, pool.ID())
 	return true
+}
+
+// stays says whether a member goes on taking clients: two that leave together
+// must not each count on the other.
+func (d *differ) stays(pool *state.Pool, m state.Member) bool {
+	if !d.ours(m.Owner) {
+		return true
+	}
+	p, ok := d.want[pool.ID()].(*state.Pool)
+	if !ok {
+		return false
+	}
+	w, wanted := p.Member(m.Endpoint)
+	return wanted && w.Admin == state.Enabled
 }
 
 // podGone says whether the member was marked as terminating and its endpoint

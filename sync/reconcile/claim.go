@@ -20,12 +20,11 @@ func (r *Reconciler) claim(ctx context.Context, ref state.Ref, in translate.Inpu
 		want.Mode = max(want.Mode, state.Hold)
 		return nil
 	}
-	if err := r.reporter.Claim(ctx, in.Service); err != nil {
+	err := r.reporter.Claim(ctx, in.Service)
+	if err != nil {
 		want.Mode = max(want.Mode, state.Hold)
-		r.ledger.Put(*want, in.Service.CreationTimestamp.Time)
-		return err
 	}
-	return nil
+	return err
 }
 
 // holdUntilLeading is true, and remembered, while this is not the leader.
@@ -40,18 +39,22 @@ func (r *Reconciler) holdUntilLeading(ref state.Ref) bool {
 }
 
 // withdraw takes a Service out of the ledger that is no longer there. What
-// still stands of it outside is cleaned up.
+// still stands of it outside is cleaned up, as it was to be when it was last
+// seen: not where it was paused, and with what deletion-policy said.
 func (r *Reconciler) withdraw(ref state.Ref) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	rec := r.records[ref]
-	if rec != nil {
-		rec.result = translate.Result{Want: state.Want{Service: ref, Drain: rec.result.Want.Drain}}
-	}
-	r.mu.Unlock()
 	if rec == nil {
 		return
 	}
-	r.ledger.Put(rec.result.Want, time.Time{})
+	last := rec.result.Want
+	want := state.Want{Service: ref, Drain: last.Drain, Deleted: last.Deleted, Orphan: last.Orphan}
+	if last.Mode == state.Still && last.Deleted {
+		want.Mode = state.Still
+	}
+	rec.result = translate.Result{Want: want}
+	r.ledger.Put(want, time.Time{})
 	r.statuses.Add(ref)
 }
 
@@ -83,7 +86,7 @@ func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
 	if !exists || !r.leading.Load() {
 		return nil
 	}
-	if !wanted && r.overdue(ref, svc) {
+	if !wanted && result.Want.Mode != state.Still && r.overdue(ref, svc) {
 		return r.reporter.GiveUp(ctx, svc, problems)
 	}
 	problems = append(result.Problems[:len(result.Problems):len(result.Problems)], problems...)
@@ -135,9 +138,11 @@ func (r *Reconciler) forget(ctx context.Context, ref state.Ref) error {
 		return r.reporter.Release(ctx, svc) // seen by watch, which ends here again
 	}
 	r.mu.Lock()
-	delete(r.records, ref)
-	delete(r.held, ref)
-	r.mu.Unlock()
-	r.ledger.Forget(ref)
+	defer r.mu.Unlock()
+	if _, exists := r.watch.Service(ref); !exists || r.records[ref] == nil || !r.records[ref].result.Addressed {
+		delete(r.records, ref)
+		delete(r.held, ref)
+		r.ledger.Forget(ref)
+	}
 	return nil
 }

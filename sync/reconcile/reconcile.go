@@ -6,6 +6,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,6 +98,7 @@ func New(o Options) (*Reconciler, error) {
 		r.workers = append(r.workers, apply.NewWorker(apply.Options{
 			Backend: b.Backend, Ledger: r.ledger, Identity: o.Identity, NodePartition: b.NodePartition,
 			Concurrency: b.Concurrency, Resync: b.Resync, Drain: translate.DefaultDrain,
+			Watched: r.watched,
 			Brake: apply.Brake{
 				Percent: *o.Config.Brakes.MaxDeletePercent, Least: *o.Config.Brakes.MinDelete,
 				Window: time.Duration(*o.Config.Brakes.Window),
@@ -139,6 +141,11 @@ func (r *Reconciler) Ready() bool {
 	}
 }
 
+// watched says whether the Services of a namespace are seen.
+func (r *Reconciler) watched(namespace string) bool {
+	return len(r.Config.Namespaces) == 0 || slices.Contains(r.Config.Namespaces, namespace)
+}
+
 // translate takes one Service from what watch sees into the ledger.
 func (r *Reconciler) translate(ctx context.Context, ref state.Ref) error {
 	in, exists := r.watch.Input(ref)
@@ -150,24 +157,23 @@ func (r *Reconciler) translate(ctx context.Context, ref state.Ref) error {
 	if !result.Addressed && !report.Touched(in.Service) && !r.known(ref) {
 		return nil
 	}
-	if len(result.Want.Objects) > 0 && !report.Claimed(in.Service) {
-		if err := r.claim(ctx, ref, in, &result.Want); err != nil {
-			return err
-		}
+	var claiming error
+	if result.Want.Mode == state.Follow && len(result.Want.Objects) > 0 && !report.Claimed(in.Service) {
+		claiming = r.claim(ctx, ref, in, &result.Want)
 	}
 	observed, err := translate.Observed(in.Service)
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
+	r.mu.Lock() // a report must find both the new result and its revision, or neither
+	defer r.mu.Unlock()
 	rec := r.records[ref]
 	if rec == nil {
 		rec = &serviceRecord{reports: map[string]apply.Report{}}
 		r.records[ref] = rec
 	}
 	rec.result, rec.observed = result, observed
-	r.mu.Unlock()
 	r.ledger.Put(result.Want, in.Service.CreationTimestamp.Time)
 	r.statuses.Add(ref)
-	return nil
+	return claiming
 }

@@ -77,7 +77,8 @@ func (r *Reconciler) Lead(ctx context.Context) {
 	r.leading.Store(true)
 	held := r.held
 	r.held = map[state.Ref]bool{}
-	for ref := range r.records {
+	for ref, rec := range r.records {
+		clear(rec.reports) // of an earlier lead: what stands now is read first
 		r.statuses.Add(ref)
 	}
 	r.mu.Unlock()

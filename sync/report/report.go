@@ -73,7 +73,8 @@ func (r *Reporter) Claim(ctx context.Context, svc *corev1.Service) error {
 	patch := map[string]any{"metadata": map[string]any{
 		"uid": svc.UID, "finalizers": []string{Finalizer}, // the patch strategy of finalizers is merge
 	}}
-	if err := r.patch(ctx, svc, types.StrategicMergePatchType, patch); err != nil {
+	// A Service that is gone by now is an error: nothing may be made for it.
+	if err := r.send(ctx, svc, types.StrategicMergePatchType, patch); err != nil {
 		return fmt.Errorf("finalizer on Service %s/%s: %w", svc.Namespace, svc.Name, err)
 	}
 	return nil
@@ -259,7 +260,7 @@ func (r *Reporter) event(svc *corev1.Service, c metav1.Condition) {
 
 // patch changes a Service's metadata. A Service that is gone needs nothing.
 func (r *Reporter) patch(ctx context.Context, svc *corev1.Service, kind types.PatchType, patch map[string]any) error {
-	return r.send(ctx, svc, kind, patch)
+	return unlessGone(r.send(ctx, svc, kind, patch))
 }
 
 // patchStatus changes a Service's status; an empty patch is not sent.
@@ -268,7 +269,7 @@ func (r *Reporter) patchStatus(ctx context.Context, svc *corev1.Service, status 
 		return nil
 	}
 	patch := map[string]any{"metadata": map[string]any{"uid": svc.UID}, "status": status}
-	if err := r.send(ctx, svc, types.StrategicMergePatchType, patch, "status"); err != nil {
+	if err := unlessGone(r.send(ctx, svc, types.StrategicMergePatchType, patch, "status")); err != nil {
 		return fmt.Errorf("status of Service %s/%s: %w", svc.Namespace, svc.Name, err)
 	}
 	return nil
@@ -281,6 +282,12 @@ func (r *Reporter) send(ctx context.Context, svc *corev1.Service, kind types.Pat
 	}
 	_, err = r.client.CoreV1().Services(svc.Namespace).Patch(ctx, svc.Name, kind, body,
 		metav1.PatchOptions{FieldManager: "landbridge"}, subresources...)
+	return err
+}
+
+// unlessGone is the error, but for that of a Service that is not there any
+// more: it needs nothing.
+func unlessGone(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -17,6 +17,11 @@ func (t *translation) nodeMembers(device config.BIGIP, port corev1.ServicePort, 
 		t.once("NoNodePort", "port "+portName(port)+" has no node port; member-type nodeport needs a Service of type NodePort or LoadBalancer")
 		return nil
 	}
+	if len(t.Nodes) == 0 {
+		t.mode = max(t.mode, state.Still)
+		t.once("NoNodes", "the cluster shows no node at all; what stands outside stays until it does")
+		return nil
+	}
 	local := t.Service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
 	serving := map[string]bool{}
 	if local {
@@ -55,8 +60,9 @@ func (t *translation) servingNodes(port corev1.ServicePort, six bool) map[string
 
 // eligibleNodes are the nodes that may be members, by name: ready, not being
 // deleted, not excluded by label, and chosen by the device's selector. Where
-// none of them is ready, the cluster has lost sight of its nodes rather than
-// all its nodes, and they stay: the device's monitors tell which answer.
+// more than a third of them are not ready, the cluster has lost sight of its
+// nodes rather than the nodes, and they stay: the device's monitors tell which
+// of them answer.
 func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
 	selector, err := labels.Parse(which.NodeSelector)
 	if err != nil {
@@ -69,8 +75,9 @@ func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
 			nodes = append(nodes, n)
 		}
 	}
-	if slices.ContainsFunc(nodes, nodeReady) {
-		nodes = slices.DeleteFunc(nodes, func(n *corev1.Node) bool { return !nodeReady(n) })
+	up := slices.DeleteFunc(slices.Clone(nodes), func(n *corev1.Node) bool { return !nodeReady(n) })
+	if down := len(nodes) - len(up); down*3 <= len(nodes) {
+		nodes = up
 	}
 	slices.SortFunc(nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
 	return nodes

@@ -49,14 +49,14 @@ func TestNodePorts(t *testing.T) {
 			name: "out are those that are not ready, being deleted, or excluded by label", svc: byAnnotation,
 			nodes: []*corev1.Node{
 				node("n1", "192.0.2.1", unready), node("n2", "192.0.2.2", silent), node("n3", "192.0.2.3", deleted),
-				node("n4", "192.0.2.4", excluded), node("n5", "192.0.2.5"),
+				node("n4", "192.0.2.4", excluded), node("n5", "192.0.2.5"), node("n6", "192.0.2.6"), node("n7", "192.0.2.7"), node("n8", "192.0.2.8"),
 			},
-			want: []string{"192.0.2.5:30000"},
+			want: []string{"192.0.2.5:30000", "192.0.2.6:30000", "192.0.2.7:30000", "192.0.2.8:30000"},
 		},
 		{
-			name: "none is ready: the cluster has lost sight of them, and they stay", svc: byAnnotation,
-			nodes: []*corev1.Node{node("n1", "192.0.2.1", unready), node("n2", "192.0.2.2", silent), node("n4", "192.0.2.4", excluded)},
-			want:  []string{"192.0.2.1:30000", "192.0.2.2:30000"},
+			name: "more than a third not ready: the cluster has lost sight of them, and they stay", svc: byAnnotation,
+			nodes: []*corev1.Node{node("n1", "192.0.2.1", unready), node("n2", "192.0.2.2", silent), node("n3", "192.0.2.3"), node("n4", "192.0.2.4", excluded)},
+			want:  []string{"192.0.2.1:30000", "192.0.2.2:30000", "192.0.2.3:30000"},
 		},
 		{
 			name: "a node without an internal address of the family", svc: service(nodePorts, with("member-type", "nodeport"), with("virtual-address", "2001:db8:1::20")),

@@ -38,21 +38,40 @@ func (t *translation) objects(s settings) []state.Object {
 			t.hold("BadProtocol", "port %s: %s is not served; only TCP and UDP are", portName(port), port.Protocol)
 			continue
 		}
+		var served [2]bool // by family
 		for _, address := range t.ofPort(&s, i) {
-			objects = append(objects, t.pair(s, device, i, protocol, address)...)
+			served[family(address.Is6())] = true
+			pool := t.pool(s, device, i, protocol, address.Is6())
+			objects = append(objects, pool, t.virtualServer(i, protocol, address, pool))
+		}
+		if t.mode != state.Hold {
+			continue
+		}
+		// What is held follows its endpoints, also where the address is what
+		// is wrong: a pool that does not stand is not made for that.
+		for _, six := range []bool{false, true} {
+			if !served[family(six)] {
+				objects = append(objects, t.pool(s, device, i, protocol, six))
+			}
 		}
 	}
 	slices.SortFunc(objects, func(a, b state.Object) int { return a.ID().Compare(b.ID()) })
 	return objects
 }
 
-// pair is the virtual server and the pool of one port and family.
-func (t *translation) pair(s settings, device config.BIGIP, port int, protocol state.Protocol, address state.Address) []state.Object {
+// family is 0 for IPv4 and 1 for IPv6.
+func family(six bool) int {
+	if six {
+		return 1
+	}
+	return 0
+}
+
+// pool is the pool of one port and family.
+func (t *translation) pool(s settings, device config.BIGIP, port int, protocol state.Protocol, six bool) *state.Pool {
 	servicePort := t.Service.Spec.Ports[port]
-	owner := t.Identity.Owner(t.ref)
-	path := "/" + s.partition + "/" + t.name(servicePort, address)
 	pool := &state.Pool{
-		Backend: BackendOf(device.Name), Path: path, Owner: owner,
+		Backend: BackendOf(device.Name), Path: "/" + s.partition + "/" + t.name(servicePort, six), Owner: t.Identity.Owner(t.ref),
 		Mode: "round-robin", ReselectTries: reselectTries, SlowRamp: slowRamp,
 		DrainTimeout: s.drains.of(port),
 	}
@@ -60,16 +79,21 @@ func (t *translation) pair(s settings, device config.BIGIP, port int, protocol s
 		pool.Monitors = []string{"/Common/tcp"}
 	}
 	if device.MemberType == "nodeport" {
-		pool.Members = t.nodeMembers(device, servicePort, address.Is6())
+		pool.Members = t.nodeMembers(device, servicePort, six)
 	} else {
-		pool.Members = t.podMembers(servicePort, address.Is6())
+		pool.Members = t.podMembers(servicePort, six)
 	}
-	return []state.Object{pool, &state.VirtualServer{
-		Backend: BackendOf(device.Name), Path: path, Owner: owner,
-		Destination: state.Endpoint{Address: address, Port: uint16(servicePort.Port)},
-		Protocol:    protocol, Pool: path, SNAT: "automap",
+	return pool
+}
+
+// virtualServer is what sends clients to a pool.
+func (t *translation) virtualServer(port int, protocol state.Protocol, address state.Address, pool *state.Pool) *state.VirtualServer {
+	return &state.VirtualServer{
+		Backend: pool.Backend, Path: pool.Path, Owner: pool.Owner,
+		Destination: state.Endpoint{Address: address, Port: uint16(t.Service.Spec.Ports[port].Port)},
+		Protocol:    protocol, Pool: pool.Path, SNAT: "automap",
 		Profiles: []state.Profile{{Path: "/Common/" + string(protocol), Context: "all"}},
-	}}
+	}
 }
 
 // NamePrefix is how the names of a cluster's virtual servers, pools and the
@@ -77,12 +101,12 @@ func (t *translation) pair(s settings, device config.BIGIP, port int, protocol s
 func NamePrefix(cluster string) string { return "lb_" + cluster + "_" }
 
 // name is lb_<cluster>_<namespace>_<service>_<port>[_udp][_v6].
-func (t *translation) name(port corev1.ServicePort, address state.Address) string {
+func (t *translation) name(port corev1.ServicePort, six bool) string {
 	name := NamePrefix(t.Identity.Cluster) + t.ref.Namespace + "_" + t.ref.Name + "_" + strconv.Itoa(int(port.Port))
 	if port.Protocol == corev1.ProtocolUDP {
 		name += "_udp"
 	}
-	if address.Is6() {
+	if six {
 		name += "_v6"
 	}
 	return name

@@ -120,11 +120,19 @@ func addressesOf(objects []state.Object) []netip.Addr {
 }
 
 // unknownEndpoints says whether nothing is known of the Service's endpoints.
-// The EndpointSlice controller keeps a slice for each Service with a selector,
-// if need be an empty one: that there is none means that the list is empty,
-// not that all pods are gone.
+// The EndpointSlice controller keeps a slice for each family of a Service with
+// a selector, if need be an empty one: that there is none means that the list
+// is empty, not that all pods are gone.
 func (t *translation) unknownEndpoints() bool {
-	return len(t.Slices) == 0 && len(t.Service.Spec.Selector) > 0 && t.Service.Spec.Type != corev1.ServiceTypeExternalName
+	if len(t.Service.Spec.Selector) == 0 || t.Service.Spec.Type == corev1.ServiceTypeExternalName {
+		return false
+	}
+	for _, family := range t.Service.Spec.IPFamilies {
+		if !slices.ContainsFunc(t.Slices, func(s *discoveryv1.EndpointSlice) bool { return string(s.AddressType) == string(family) }) {
+			return true
+		}
+	}
+	return len(t.Slices) == 0
 }
 
 // handled says whether the Service has been reported on before. A new one

@@ -109,6 +109,41 @@ func TestDeletionPolicy(t *testing.T) {
 	r := translate.Service(translate.Input{Service: service(with("deletion-policy", "keep"))}, policy(t))
 	same(t, expect{
 		Mode: "hold", Problems: []string{`BadAnnotation: landbridge.dev/deletion-policy: "keep" must be delete or orphan`},
-		Objects: []string{"pool /web/lb_prod_shop_cart_80", "virtual /web/lb_prod_shop_cart_80 on 203.0.113.20:80/tcp of bigip/dc1"},
+		Objects: []string{"pool /web/lb_prod_shop_cart_80", "pool /web/lb_prod_shop_cart_80_v6", "virtual /web/lb_prod_shop_cart_80 on 203.0.113.20:80/tcp of bigip/dc1"},
 	}, told(r))
+}
+
+// A bad address holds the settings, and members go on following: the pool that
+// stands must not empty with the next rollout.
+func TestHeldServicesFollowTheirEndpoints(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"203.0.113.x", "192.0.2.99", "-", "203.0.113.20,203.0.113.21"} {
+		svc := service(with("virtual-address", bad))
+		r := translate.Service(translate.Input{Service: svc, Slices: []*discoveryv1.EndpointSlice{slice(pod("10.0.0.1", isReady))}}, policy(t))
+		if r.Want.Mode != state.Hold {
+			t.Errorf("%q: mode %s", bad, r.Want.Mode)
+		}
+		if p, ok := r.Want.Objects[0].(*state.Pool); !ok || p.Path != "/web/lb_prod_shop_cart_80" || len(p.Members) != 1 {
+			t.Errorf("%q: first of %v is no pool with the pod", bad, r.Want.Objects)
+		}
+	}
+}
+
+// Of a dual-stack Service the slices of one family may be lost alone.
+func TestOneFamilyWithoutSlices(t *testing.T) {
+	t.Parallel()
+	svc := service(selecting)
+	svc.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv6Protocol, corev1.IPv4Protocol}
+	r := translate.Service(translate.Input{Service: svc, Slices: []*discoveryv1.EndpointSlice{slice(pod("10.0.0.1", isReady))}}, policy(t))
+	if r.Want.Mode != state.Still {
+		t.Errorf("mode %s, want still", r.Want.Mode)
+	}
+}
+
+func TestNodePortsWithoutAnyNode(t *testing.T) {
+	t.Parallel()
+	r := translate.Service(translate.Input{Service: service(nodePorts, with("member-type", "nodeport"))}, policy(t))
+	if r.Want.Mode != state.Still || len(r.Want.Objects) > 0 {
+		t.Errorf("mode %s, objects %v; want nothing to change", r.Want.Mode, r.Want.Objects)
+	}
 }
