@@ -123,6 +123,9 @@ func (b *Backend) put(op plan.Op, o, have state.Object) (effect bool, refusal *F
 		if _, ok := b.set.Pool(b.name, o.Pool); !ok {
 			return refuse("NotFound", "pool %s is not there", o.Pool)
 		}
+		if lacks := b.withoutNode([]state.Member{o.Member}); lacks != nil {
+			return false, lacks
+		}
 	case *state.Pool:
 		if op == plan.Update { // the members are not the update's
 			q := *o
@@ -130,9 +133,23 @@ func (b *Backend) put(op plan.Op, o, have state.Object) (effect bool, refusal *F
 			b.set.Put(&q)
 			return true, nil
 		}
+		if lacks := b.withoutNode(o.Members); lacks != nil {
+			return false, lacks
+		}
 	}
 	b.set.Put(o)
 	return true, nil
+}
+
+// withoutNode refuses members whose node has gone since it was last read.
+func (b *Backend) withoutNode(members []state.Member) *Fault {
+	for _, m := range members {
+		if n, ok := b.set.Node(b.name, m.Endpoint.Address); !ok || n.Path != m.Node {
+			_, refusal := refuse("NotFound", "node %s of member %s is not there", m.Node, m.Endpoint)
+			return refusal
+		}
+	}
+	return nil
 }
 
 func (b *Backend) remove(o state.Object) (effect bool, refusal *Fault) {
