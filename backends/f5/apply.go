@@ -36,7 +36,7 @@ func (b *Backend) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome
 		}
 		return outcomes
 	}
-	a := &applier{lead: lead, session: lead.session, group: b.group, opts: &b.opts}
+	a := &applier{lead: lead, session: lead.session, group: b.group, upkeep: b.upkeep, opts: &b.opts}
 	for range min(len(units), b.opts.MaxConcurrentCalls) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(units); i = int(next.Add(1)) - 1 {
@@ -60,6 +60,7 @@ type applier struct {
 	lead    *tenure
 	session *session // lead's
 	group   *group
+	upkeep  *upkeep
 	opts    *Options
 }
 
@@ -122,8 +123,9 @@ func (a *applier) changes(ctx context.Context, u apply.Unit) apply.Outcome {
 }
 
 // audit leaves one line for each change outside, and for each that may have
-// been one.
+// been one; so it is saved and synced.
 func (a *applier) audit(service state.Ref, c plan.Change, status apply.Status, took time.Duration) {
+	a.upkeep.changed(c)
 	id := c.ID()
 	fields := []zap.Field{
 		zap.String("backend", id.Backend), zap.String("unit", a.session.host), zap.String("op", string(c.Op)), zap.String("kind", string(id.Kind)),

@@ -39,6 +39,14 @@ type Options struct {
 	// NodePartition is where our nodes stand: "Common" (default) or "same",
 	// the pool's partition. Reads of single nodes look there first.
 	NodePartition string
+	// SaveConfig is how often at most the partitions that we changed are
+	// saved on the device, and how long after a change at the latest; 0 for
+	// never. Saving takes along what others changed in these partitions.
+	SaveConfig time.Duration
+	// ConfigSync is the device group to which the active unit's changes are
+	// pushed, when it alone has some and the group does not sync by itself;
+	// empty for never.
+	ConfigSync string
 	// Identity is who we are: of what stands already, what is ours.
 	Identity state.Identity
 	// MaxConcurrentCalls is how many calls are in flight at once; default
@@ -106,6 +114,9 @@ func (o *Options) validate() error {
 			errs = append(errs, fmt.Errorf("hosts[%d]: must be a URL such as https://bigip-a.example.com", i))
 		}
 	}
+	if o.SaveConfig < 0 {
+		errs = append(errs, errors.New("saveConfig: must not be negative"))
+	}
 	if o.Credentials == nil {
 		errs = append(errs, errors.New("credentials: must be given"))
 	}
@@ -117,7 +128,8 @@ func (o *Options) validate() error {
 type Backend struct {
 	opts Options
 	// group is the units, in the order of Options.Hosts.
-	group *group
+	group  *group
+	upkeep *upkeep
 }
 
 var (
@@ -138,6 +150,7 @@ func New(o Options) (*Backend, error) {
 		units = append(units, newSession(strings.TrimRight(h, "/"), &b.opts))
 	}
 	b.group = newGroup(units, &b.opts)
+	b.upkeep = newUpkeep(b.group, &b.opts)
 	for _, u := range units {
 		u.logins.lost = func() { b.group.forgot(u) }
 	}
@@ -150,10 +163,11 @@ func (b *Backend) Name() string { return b.opts.Name }
 // Watch returns when another unit has become active, when none is any more, or
 // when the active one has forgotten our login, as after a restart. While it
 // runs, the active unit is asked for its role once a second if there are
-// several; one alone is never asked.
+// several; one alone is never asked. It also saves and syncs, where Options ask
+// for it.
 func (b *Backend) Watch(ctx context.Context) (why string) {
 	var tick <-chan time.Time
-	if b.group.several() {
+	if b.group.several() || b.upkeep.wanted() {
 		ticker := time.NewTicker(roleEvery)
 		defer ticker.Stop()
 		tick = ticker.C
@@ -165,15 +179,18 @@ func (b *Backend) Watch(ctx context.Context) (why string) {
 		case <-tick:
 			// What it finds is told through moved, or met by the next call.
 			_, _ = b.group.look(ctx, b.opts.Clock())
+			b.upkeep.begin(ctx)
 		case <-ctx.Done():
 			return ""
 		}
 	}
 }
 
-// Close gives back the tokens and closes the connections. Calls that come
-// after it fail; those in flight should have ended before.
+// Close saves and syncs what is left of that, where Options ask for it, gives
+// back the tokens and closes the connections. Calls that come after it fail;
+// Watch and calls in flight should have ended before.
 func (b *Backend) Close(ctx context.Context) error {
+	b.upkeep.end(ctx)
 	var errs []error
 	for _, s := range b.group.units {
 		errs = append(errs, s.close(ctx))

@@ -1,8 +1,12 @@
 package f5
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -61,8 +65,10 @@ func (u *unitStatus) addDetails(row json.RawMessage) error {
 	if err := json.Unmarshal(row, &list); err != nil {
 		return err
 	}
-	for _, d := range list.NestedStats.Entries {
-		u.details = append(u.details, d.NestedStats.Entries.Details.Description)
+	entries := list.NestedStats.Entries
+	byNumber := func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
+	for _, link := range slices.SortedFunc(maps.Keys(entries), byNumber) { // ".../details/10" is the last
+		u.details = append(u.details, entries[link].NestedStats.Entries.Details.Description)
 	}
 	return nil
 }
@@ -98,7 +104,7 @@ func (s *session) readStatus(ctx context.Context, path string) (*unitStatus, err
 		return nil, err
 	}
 	if u.status == "" {
-		return nil, &callError{method: "GET", path: path, sent: true, err: errNotObject}
+		return nil, &callError{method: http.MethodGet, path: path, sent: true, err: errNotObject}
 	}
 	return u, nil
 }
