@@ -69,8 +69,8 @@ func TestDefaults(t *testing.T) {
 // A 0 that is written is a value, and not a default.
 func TestZeroIsAValue(t *testing.T) {
 	t.Parallel()
-	c := parse(t, minimal+device+"    resyncInterval: 0s\nbrakes: {maxDeletePercent: 0, minDelete: 0, window: 0s}\n")
-	if c.BIGIP[0].Resync() != 0 || *c.Brakes.MaxDeletePercent != 0 || *c.Brakes.MinDelete != 0 || *c.Brakes.Window != 0 {
+	c := parse(t, minimal+device+"    resyncInterval: 0s\nbrakes: {maxDeletePercent: 0, minDelete: 0}\n")
+	if c.BIGIP[0].Resync() != 0 || *c.Brakes.MaxDeletePercent != 0 || *c.Brakes.MinDelete != 0 {
 		t.Errorf("got %+v, %+v", c.BIGIP[0].Resync(), c.Brakes)
 	}
 }

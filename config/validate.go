@@ -13,6 +13,7 @@ import (
 const (
 	defaultResync = 5 * time.Minute
 	leastResync   = time.Second
+	leastWindow   = time.Second
 	mostCalls     = 8
 	mostCluster   = 20
 )
@@ -67,6 +68,9 @@ func validate(c *Config) []error {
 	k.later("mq", len(c.MQ) > 0)
 	if p := *c.Brakes.MaxDeletePercent; p < 0 || p > 100 {
 		k.bad("brakes.maxDeletePercent", "%d must be 0 to 100", p)
+	}
+	if w := time.Duration(*c.Brakes.Window); w < leastWindow {
+		k.bad("brakes.window", "must be at least %s", leastWindow)
 	}
 	if n := *c.Brakes.MinDelete; n < 0 {
 		k.bad("brakes.minDelete", "%d must be at least 0", n)

@@ -25,7 +25,8 @@ const (
 )
 
 // allowAnnotation on the leader's Lease carries "HASH UNTIL", the time in RFC
-// 3339: who may let a plan through is whoever may patch the Lease.
+// 3339, several joined by commas: who may let a plan through is whoever may
+// patch the Lease.
 const allowAnnotation = "landbridge.dev/allow"
 
 type allowCommand struct {
@@ -39,8 +40,9 @@ func newAllow() *cobra.Command {
 		Use:   "allow HASH",
 		Short: "Let the plan with this hash through the brake, for ten minutes",
 		Long: "Allow releases a brake for exactly the removals that it holds now. Their hash\n" +
-			"stands in the condition and the event of each Service concerned, reason Braked.\n\n" +
-			"It needs the right to patch the leader's Lease.",
+			"stands in the condition and the event of each Service concerned, reason Braked,\n" +
+			"and in the controller's log.\n\n" +
+			"It needs the rights to get and to patch the leader's Lease.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.run(cmd.Context(), args[0], cmd.OutOrStdout())
@@ -69,13 +71,24 @@ func (a *allowCommand) run(ctx context.Context, hash string, w io.Writer) error 
 		return err
 	}
 	until := time.Now().Add(allowFor).UTC().Truncate(time.Second)
+	leases := client.CoordinationV1().Leases(namespace)
+	lease, err := leases.Get(ctx, a.lease.name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("lease %s/%s: %w", namespace, a.lease.name, err)
+	}
+	given := []string{hash + " " + until.Format(time.RFC3339)}
+	for _, other := range parseAllowances(lease.Annotations[allowAnnotation]) {
+		if other.hash != hash && time.Now().Before(other.until) {
+			given = append(given, other.hash+" "+other.until.Format(time.RFC3339))
+		}
+	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"annotations": map[string]string{allowAnnotation: hash + " " + until.Format(time.RFC3339)},
+		"annotations": map[string]string{allowAnnotation: strings.Join(given, ",")},
 	}})
 	if err != nil {
 		return fmt.Errorf("lease: %w", err)
 	}
-	_, err = client.CoordinationV1().Leases(namespace).Patch(ctx, a.lease.name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "landbridge-allow"})
+	_, err = leases.Patch(ctx, a.lease.name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "landbridge-allow"})
 	if err != nil {
 		return fmt.Errorf("lease %s/%s: %w", namespace, a.lease.name, err)
 	}
@@ -103,20 +116,29 @@ func (l *leaseFlags) watchAllowances(ctx context.Context, client kubernetes.Inte
 			continue // while the API server is away nothing is allowed anew
 		}
 		last = lease.Annotations[allowAnnotation]
-		hash, until, ok := parseAllowance(last)
-		if !ok || time.Now().After(until) {
-			continue
+		for _, given := range parseAllowances(last) {
+			if time.Now().Before(given.until) {
+				log.Info("plan allowed", zap.String("hash", given.hash), zap.Time("until", given.until))
+				r.Allow(given.hash, given.until)
+			}
 		}
-		log.Info("plan allowed", zap.String("hash", hash), zap.Time("until", until))
-		r.Allow(hash, until)
 	}
 }
 
-func parseAllowance(s string) (hash string, until time.Time, ok bool) {
-	hash, at, found := strings.Cut(s, " ")
-	if !found {
-		return "", time.Time{}, false
+// allowance is one plan that was let through, and until when.
+type allowance struct {
+	hash  string
+	until time.Time
+}
+
+// parseAllowances reads the annotation; what cannot be read allows nothing.
+func parseAllowances(s string) []allowance {
+	var given []allowance
+	for entry := range strings.SplitSeq(s, ",") {
+		hash, at, _ := strings.Cut(entry, " ")
+		if until, err := time.Parse(time.RFC3339, at); err == nil {
+			given = append(given, allowance{hash: hash, until: until})
+		}
 	}
-	until, err := time.Parse(time.RFC3339, at)
-	return hash, until, err == nil
+	return given
 }

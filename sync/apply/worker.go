@@ -99,7 +99,7 @@ func NewWorker(o Options) *Worker {
 	return &Worker{
 		Options:   o,
 		acting:    make(chan bool, 1),
-		allowing:  make(chan allowance, 1),
+		allowing:  make(chan allowance, 16),
 		brakes:    newBrakes(o.Brake),
 		outcomes:  make(chan flight),
 		countings: make(chan []counted),

@@ -909,6 +909,12 @@ func TestResyncDoesNotDelayAChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		device, wants := crowd(t, 60)
+		b := start(t, device)
+		defer b.end()
+		for _, w := range wants {
+			b.put(w)
+		}
+		b.lead()
 		for _, w := range wants[:50] {
 			device.Remove(w.Objects[1].ID()) // all to be repaired
 		}
@@ -916,15 +922,7 @@ func TestResyncDoesNotDelayAChange(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil
 		})
-		b := start(t, device)
-		defer b.end()
-		for _, w := range wants {
-			b.ledger.Put(w, time.Time{})
-		}
-		for _, w := range b.workers {
-			w.Act(true)
-		}
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(5*time.Minute + 1500*time.Millisecond) // the resync has found them
 		want := service("s59", "203.0.113.60", "10.0.0.60", "10.0.1.1")
 		b.ledger.Put(want, time.Time{})
 		time.Sleep(4 * time.Second)
