@@ -367,10 +367,48 @@ func TestSourceAddressTranslation(t *testing.T) {
 func TestUnservable(t *testing.T) {
 	t.Parallel()
 	d := start(t, bigip.Options{DataPlane: true})
-	must(t, d, "POST", "/mgmt/tm/ltm/virtual", m{"name": "v", "destination": "203.0.113.77:80", "ipProtocol": "tcp"})
-	stats := must(t, d, "GET", "/mgmt/tm/ltm/virtual/~Common~v/stats", nil)
-	if text := fmt.Sprint(stats); !strings.Contains(text, "Cannot be served on this machine") {
-		t.Errorf("status: %s", text)
+	for name, c := range map[string]struct {
+		body m
+		want string
+	}{
+		"elsewhere": {m{"destination": "203.0.113.77:80"}, "Cannot be served on this machine"},
+		"anyport":   {m{"destination": "127.0.0.1:0"}, "Wildcard ports are not simulated"},
+		"network":   {m{"destination": "127.1.0.0:80", "mask": "255.255.0.0"}, "Networks as destinations are not simulated"},
+		"forward":   {m{"destination": "0.0.0.0:0", "ipForward": true}, "Only standard virtual servers are simulated"},
+	} {
+		c.body["name"], c.body["ipProtocol"] = name, "tcp"
+		must(t, d, "POST", "/mgmt/tm/ltm/virtual", c.body)
+		stats := must(t, d, "GET", "/mgmt/tm/ltm/virtual/~Common~"+name+"/stats", nil)
+		if text := fmt.Sprint(stats); !strings.Contains(text, c.want) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
+func TestWildcardAddress(t *testing.T) {
+	t.Parallel()
+	d := start(t, bigip.Options{DataPlane: true})
+	echo := backend(t, "a")
+	_, port, err := net.SplitHostPort(freePort(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, d, "POST", "/mgmt/tm/ltm/pool", m{"name": "p", "members": []any{m{"name": echo}}, "slowRampTime": 0})
+	vs := must(t, d, "POST", "/mgmt/tm/ltm/virtual", m{"name": "v", "destination": "0.0.0.0:" + port, "ipProtocol": "tcp", "pool": "p"})
+	if vs["destination"] != "/Common/0.0.0.0:"+port || vs["mask"] != "any" {
+		t.Errorf("virtual server: %v %v", vs["destination"], vs["mask"])
+	}
+	va := must(t, d, "GET", "/mgmt/tm/ltm/virtual-address/~Common~0.0.0.0", nil)
+	if va["address"] != "any" || va["mask"] != "any" || va["arp"] != "disabled" || va["icmpEcho"] != "disabled" {
+		t.Errorf("virtual address: %v", va)
+	}
+	c, err := net.Dial("tcp", "127.0.0.3:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := ask(c); err != nil || got != "a" {
+		t.Errorf("through the wildcard: %q %v", got, err)
 	}
 }
 

@@ -43,6 +43,9 @@ func (tx *Tx) settleDestination(o, old *Object) (Destination, error) {
 		slash = strings.LastIndex(text, "/")
 	}
 	sep := memberSeparator(text[slash+1:])
+	if strings.HasPrefix(text[slash+1:], "any6.") {
+		sep = len("any6")
+	}
 	if sep <= 0 {
 		return Destination{}, invalidValue("destination", o.Str("destination"))
 	}
@@ -87,9 +90,15 @@ func (tx *Tx) virtualAddress(partition, path, host string, vs *Object) (*Object,
 			return tx.get(k), nil
 		}
 	}
-	body := map[string]any{"name": joinPath(partition, "", a.text(rd)), "address": a.text(rd)}
-	if mask := vs.Str("mask"); mask != "" && mask != hostMask(a.IP) {
+	body := map[string]any{"name": joinPath(partition, "", a.name(rd)), "address": a.text(rd)}
+	mask := vs.Str("mask")
+	if mask != "" && mask != hostMask(a.IP) {
 		body["mask"] = mask
+	}
+	if a.IP.IsUnspecified() || body["mask"] != nil {
+		// Nobody asks by ARP for a network; devices make its address so, as
+		// their configuration files show.
+		body["arp"], body["icmpEcho"] = "disabled", "disabled"
 	}
 	return tx.Create(virtualAddressKind, "", body)
 }

@@ -1,9 +1,6 @@
 package mcp
 
-import (
-	"net/http"
-	"slices"
-)
+import "slices"
 
 // allKinds is the whole schema.
 func allKinds(o Options) []*Kind {
@@ -77,9 +74,6 @@ func inherit(base string) func(*Tx, *input) error {
 // and later do without a word: an interval of 30 s with a timeout of 10 s
 // becomes 9 s (f5-cccl #207, k8s-bigip-ctlr #2278 on 15.1.5).
 func settleMonitor(_ *Tx, o, _ *Object) error {
-	if o.Str("defaultsFrom") == o.Path {
-		return mcpError(http.StatusBadRequest, "01070734", "Configuration error: A monitor may not default from itself %q", o.Path)
-	}
 	interval, timeout := o.Int("interval"), o.Int("timeout")
 	if timeout > 0 && timeout <= interval {
 		o.Props["interval"] = max(1, timeout-1)

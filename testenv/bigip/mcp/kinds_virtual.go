@@ -87,6 +87,7 @@ func virtualKinds() []*Kind {
 			settle: settleVirtual,
 			after:  defaultProfiles,
 			gone:   dropVirtual,
+			final:  checkProfiles,
 			refs:   virtualRefs,
 		},
 		{
@@ -114,28 +115,6 @@ func virtualKinds() []*Kind {
 			settle:  settleVirtualAddress,
 		},
 	}
-}
-
-// prepareAttached names an item after the profile or policy that it attaches.
-func prepareAttached(group string) func(*Tx, *input) error {
-	return func(tx *Tx, in *input) error {
-		vs := tx.get(Key{Kind: virtualKind, Path: in.parent})
-		written, _ := in.body["name"].(string)
-		path := written
-		if !strings.HasPrefix(written, "/") {
-			if p, _ := in.body["partition"].(string); p != "" {
-				path = "/" + p + "/" + written
-			} else if vs != nil {
-				path = tx.resolve(group, written, vs)
-			}
-		}
-		in.partition, in.subPath, in.name = splitPath(path)
-		return nil
-	}
-}
-
-func attachedRefs(group string) func(*Object) []target {
-	return func(o *Object) []target { return []target{{group, o.Path}} }
 }
 
 // settleVirtual completes a virtual server: destination, mask, source, its
@@ -291,40 +270,4 @@ func virtualRefs(o *Object) []target {
 		out = append(out, target{"ltm/snatpool", p})
 	}
 	return out
-}
-
-// defaultProfiles gives a new virtual server the protocol profile that it was
-// not given: fastL4 where there is none at all, tcp or udp beside others.
-func defaultProfiles(tx *Tx, o, old *Object) error {
-	if old != nil {
-		return nil
-	}
-	items := tx.items(o.Key())
-	profiles := 0
-	for _, it := range items {
-		if it.Kind.Collection != "profiles" {
-			continue
-		}
-		profiles++
-		if p, ok := tx.s.find("ltm/profile/", it.Path); ok && isProtocolProfile(p.Kind.Path) {
-			return nil
-		}
-	}
-	name := "/Common/fastL4"
-	if profiles > 0 {
-		name = "/Common/" + o.Str("ipProtocol")
-		if _, ok := tx.s.find("ltm/profile/", name); !ok {
-			return nil
-		}
-	}
-	_, err := tx.Create(virtualKind+"/profiles", o.Path, map[string]any{"name": name})
-	return err
-}
-
-func isProtocolProfile(kind string) bool {
-	switch kind {
-	case "ltm/profile/tcp", "ltm/profile/udp", "ltm/profile/fastl4", "ltm/profile/sctp", "ltm/profile/ipother", "ltm/profile/fasthttp":
-		return true
-	}
-	return false
 }

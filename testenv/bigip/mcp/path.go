@@ -114,16 +114,24 @@ func ParseAddress(s string, rd int) (Address, bool) {
 	return Address{IP: ip, RD: rd}, true
 }
 
-// String writes the address as a device does: with its route domain unless it
-// is def, that of the partition.
+// text writes the address as a device shows it: with its route domain unless it
+// is def, that of the partition; the unspecified addresses as any and any6.
 func (a Address) text(def int) string {
-	s := a.IP.String()
 	switch {
 	case a.IP == netip.IPv4Unspecified():
-		s = "any"
+		return a.marked("any", def)
 	case a.IP == netip.IPv6Unspecified():
-		s = "any6"
+		return a.marked("any6", def)
 	}
+	return a.name(def)
+}
+
+// name is how a device names an object after the address: "0.0.0.0" is not
+// "any" there (destination /Common/0.0.0.0:0 with mask any, from the
+// configurations of f5-bigip-journeys).
+func (a Address) name(def int) string { return a.marked(a.IP.String(), def) }
+
+func (a Address) marked(s string, def int) string {
 	if a.RD != def {
 		s += "%" + strconv.Itoa(a.RD)
 	}

@@ -121,6 +121,11 @@ func (tx *Tx) check() error {
 				return err
 			}
 		}
+		if o.Kind.final != nil {
+			if err := o.Kind.final(tx, o); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -59,6 +59,9 @@ type Kind struct {
 	after func(tx *Tx, o, old *Object) error
 	// gone does what a deletion entails.
 	gone func(tx *Tx, o *Object) error
+	// final checks an object that was touched, or whose items were, when the
+	// transaction ends.
+	final func(tx *Tx, o *Object) error
 	// frozen refuses changes to an object and its items.
 	frozen func(o *Object) error
 	// refs adds references that the table does not show.

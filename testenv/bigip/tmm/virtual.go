@@ -141,8 +141,13 @@ func (e *Engine) listenAddress(o *mcp.Object) (address, reason string) {
 	default:
 		return "", "Only TCP and UDP are simulated, not " + network
 	}
-	if d.Port == 0 || d.Address.IP.IsUnspecified() {
-		return "", "Wildcard destinations are not simulated"
+	switch {
+	case o.Flag("ipForward") || o.Flag("l2Forward") || o.Flag("reject") || o.Flag("internal"):
+		return "", "Only standard virtual servers are simulated"
+	case d.Port == 0:
+		return "", "Wildcard ports are not simulated"
+	case !d.Address.IP.IsUnspecified() && o.Str("mask") != "255.255.255.255" && d.Address.IP.Is4():
+		return "", "Networks as destinations are not simulated"
 	}
 	return network + " " + net.JoinHostPort(d.Address.IP.String(), strconv.Itoa(d.Port)), ""
 }
