@@ -329,14 +329,21 @@ func (w *Worker) standing(ref state.Ref) (shows []state.Frontend, owns bool) {
 		if n, ok := o.(*state.Node); ok && w.mirror.MembersAt(n.Address) > 0 {
 			continue // another Service has members at the node that we made
 		}
-		if o.OwnedBy().Service == ref && w.Identity.Owns(o.OwnedBy()) {
-			owns = true // a member of ours in a foreign pool is no object that we made there
+		if w.ours(ref, o) {
+			owns = true
 		}
 		if v, ok := o.(*state.VirtualServer); ok && w.Identity.Owns(v.Owner) {
 			shows = append(shows, v.Frontend())
 		}
 	}
 	return shows, owns
+}
+
+// ours says whether an object, or in a pool a member, is this Service's.
+func (w *Worker) ours(ref state.Ref, o state.Object) bool {
+	p, isPool := o.(*state.Pool)
+	mine := func(by state.Owner) bool { return by.Service == ref && w.Identity.Owns(by) }
+	return mine(o.OwnedBy()) || isPool && slices.ContainsFunc(p.Members, func(m state.Member) bool { return mine(m.Owner) })
 }
 
 // tell passes a report on, unless it says what the last one said. A standby

@@ -323,7 +323,11 @@ func (d *differ) unwanted() {
 	served := map[string]*state.VirtualServer{} // by the pool's path
 	for _, id := range d.Have.Owned(d.Want.Service) {
 		o, _ := d.Have.Get(id)
-		if _, wanted := d.want[id]; wanted || id.Backend != d.Backend || !d.ours(o.OwnedBy()) || d.refused[id] {
+		if _, wanted := d.want[id]; wanted || id.Backend != d.Backend || d.refused[id] {
+			continue
+		}
+		if !d.ours(o.OwnedBy()) {
+			d.withdraw(o)
 			continue
 		}
 		switch o := o.(type) {
@@ -344,6 +348,20 @@ func (d *differ) unwanted() {
 	}
 	for _, p := range pools {
 		d.retire(p, served[p.Path])
+	}
+}
+
+// withdraw takes our members out of a pool that is not ours any more: somebody
+// has taken its tag off, and the members still carry theirs.
+func (d *differ) withdraw(o state.Object) {
+	p, ok := o.(*state.Pool)
+	if !ok {
+		return
+	}
+	for _, m := range p.Members {
+		if d.ours(m.Owner) {
+			d.leave(p, m, d.Want.Drain)
+		}
 	}
 }
 
