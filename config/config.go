@@ -63,7 +63,8 @@ type Brakes struct {
 // BIGIP is one device, or the units of one device group.
 type BIGIP struct {
 	Name string `json:"name"`
-	// Hosts are https URLs, one for each unit.
+	// Hosts are https URLs, one for each unit of one device group: one or
+	// two. Changes go to the one active for traffic-group-1.
 	Hosts []string `json:"hosts"`
 	// CredentialsDir holds the files username and password.
 	CredentialsDir string `json:"credentialsDir"`
@@ -80,8 +81,13 @@ type BIGIP struct {
 	NodePartition   string   `json:"nodePartition,omitempty"`
 	NodePort        NodePort `json:"nodePort,omitempty"`
 	FloatingSelfIPs []string `json:"floatingSelfIPs,omitempty"`
-	ConfigSync      string   `json:"configSync,omitempty"`
-	SaveConfig      Duration `json:"saveConfig,omitempty"`
+	// ConfigSync is the device group that the active unit's changes are
+	// pushed to when it alone is ahead and the group does not sync by
+	// itself; empty for never.
+	ConfigSync string `json:"configSync,omitempty"`
+	// SaveConfig is how often at most the partitions that were changed are
+	// saved: at least 10s, 0 for never.
+	SaveConfig Duration `json:"saveConfig,omitempty"`
 	// ResyncInterval is how often all is read anew: 5m unless written, 0
 	// for never, otherwise at least 1s.
 	ResyncInterval *Duration `json:"resyncInterval,omitempty"`

@@ -14,6 +14,8 @@ const (
 	defaultResync = 5 * time.Minute
 	leastResync   = time.Second
 	leastWindow   = time.Second
+	leastSave     = 10 * time.Second
+	mostHosts     = 2
 	mostCalls     = 8
 	mostCluster   = 20
 )
@@ -23,6 +25,8 @@ var (
 	uid       = regexp.MustCompile(`^[0-9a-f]{8}$`)
 	glob      = regexp.MustCompile(`^[-a-z0-9*]+$`)
 	partition = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
+	// A device group stands in /Common.
+	deviceGroup = regexp.MustCompile(`^(/Common/)?[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 )
 
 // checker gathers what is wrong, each with its path.
@@ -102,10 +106,13 @@ func (k *checker) device(path string, b BIGIP) {
 	if len(b.Hosts) == 0 {
 		k.bad(path+".hosts", "is empty; give the https URL of each unit")
 	}
-	if len(b.Hosts) > 1 {
-		k.later(path+".hosts[1]", true)
+	if len(b.Hosts) > mostHosts {
+		k.bad(path+".hosts", "has %d units, must be at most %d of one device group", len(b.Hosts), mostHosts)
 	}
 	for i, h := range b.Hosts {
+		if slices.Contains(b.Hosts[:i], h) {
+			k.bad(fmt.Sprintf("%s.hosts[%d]", path, i), "is there twice")
+		}
 		u, err := url.Parse(h)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" {
 			k.bad(fmt.Sprintf("%s.hosts[%d]", path, i), "must be https://HOST or https://HOST:PORT, without a path or a password")
@@ -136,8 +143,12 @@ func (k *checker) device(path string, b BIGIP) {
 		k.bad(path+".maxConcurrentCalls", "%d must be 1 to %d", b.MaxConcurrentCalls, mostCalls)
 	}
 	k.later(path+".floatingSelfIPs", len(b.FloatingSelfIPs) > 0)
-	k.later(path+".configSync", b.ConfigSync != "")
-	k.later(path+".saveConfig", b.SaveConfig > 0)
+	if b.ConfigSync != "" && !deviceGroup.MatchString(b.ConfigSync) {
+		k.bad(path+".configSync", "%q must be the name of a device group", b.ConfigSync)
+	}
+	if s := time.Duration(b.SaveConfig); s != 0 && s < leastSave {
+		k.bad(path+".saveConfig", "must be 0s (never) or at least %s", leastSave)
+	}
 }
 
 func (k *checker) addressPools(c *Config) {

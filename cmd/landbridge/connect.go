@@ -75,6 +75,8 @@ func device(b config.BIGIP, identity state.Identity, log *zap.Logger, metrics *f
 		InsecureSkipVerify: b.InsecureSkipVerify,
 		LoginProvider:      b.LoginProvider,
 		NodePartition:      b.NodePartition,
+		SaveConfig:         time.Duration(b.SaveConfig),
+		ConfigSync:         b.ConfigSync,
 		Identity:           identity,
 		MaxConcurrentCalls: b.MaxConcurrentCalls,
 		Log:                log,
