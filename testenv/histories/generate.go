@@ -8,14 +8,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Histories draws histories of at most this many steps.
+// Histories draws histories of about this many steps.
 func Histories(steps int) *rapid.Generator[History] {
 	return rapid.Custom(func(t *rapid.T) History {
 		h := History{
-			Clusters: rapid.SampledFrom([]int{1, 1, 2}).Draw(t, "clusters"),
-			Replicas: rapid.SampledFrom([]int{1, 2}).Draw(t, "replicas"),
+			Clusters: pick(t, "clusters", 1, 1, 2),
+			Replicas: pick(t, "replicas", 1, 2),
 		}
-		h.Steps = rapid.SliceOfN(drawStep(h.Clusters, h.Replicas), 1, steps).Draw(t, "steps")
+		// A slice of rapid's has five elements, more or less; of several each
+		// can still shrink to none.
+		for range (steps + 4) / 5 {
+			h.Steps = append(h.Steps, rapid.SliceOfN(drawStep(h.Clusters, h.Replicas), 0, 10).Draw(t, "steps")...)
+		}
 		return h
 	})
 }
@@ -24,10 +28,8 @@ func drawStep(clusters, replicas int) *rapid.Generator[Step] {
 	return rapid.Custom(func(t *rapid.T) Step {
 		return Step{
 			Do: drawAction(clusters, replicas).Draw(t, "do"),
-			Then: rapid.SampledFrom([]time.Duration{
-				5 * time.Millisecond, 50 * time.Millisecond, time.Second, 5 * time.Second,
-				time.Minute, 3 * time.Minute, 12 * time.Minute,
-			}).Draw(t, "then"),
+			Then: pick(t, "then", 5*time.Millisecond, 50*time.Millisecond, time.Second, 5*time.Second,
+				time.Minute, 3*time.Minute, 12*time.Minute),
 		}
 	})
 }
@@ -48,8 +50,8 @@ func drawAction(clusters, replicas int) *rapid.Generator[Action] {
 		{3, action(func(t *rapid.T) Restart { return drawRestart(t, clusters, replicas) })},
 		{3, action(func(t *rapid.T) Lead { return drawLead(t, clusters, replicas) })},
 		{1, action(func(t *rapid.T) Away { return drawAway(t, clusters) })},
-		{6, action(drawBreak)},
-		{4, rapid.Just[Action](Mend{})},
+		{4, action(drawBreak)},
+		{5, rapid.Just[Action](Mend{})},
 		{1, rapid.Just[Action](Reboot{})},
 		{6, action(drawHand)},
 	} {
@@ -57,45 +59,70 @@ func drawAction(clusters, replicas int) *rapid.Generator[Action] {
 			weighted = append(weighted, w.draw)
 		}
 	}
-	return rapid.OneOf(weighted...)
+	return rapid.Custom(func(t *rapid.T) Action { return pick(t, "kind", weighted...).Draw(t, "action") })
 }
 
 func action[A Action](draw func(*rapid.T) A) *rapid.Generator[Action] {
 	return rapid.Custom(func(t *rapid.T) Action { return draw(t) })
 }
 
-func one(t *rapid.T, label string, n int) int { return rapid.IntRange(0, n-1).Draw(t, label) }
+// one draws a number below n, up to 256, each equally likely: rapid's own
+// integers favour the small ones, and with them what stands first in a list.
+func one(t *rapid.T, label string, n int) int { return uniform(n).Draw(t, label) }
 
-func mostly[T any](t *rapid.T, label string, usual T, others ...T) T {
-	from := others
-	for range max(3, 2*len(others)) {
-		from = append([]T{usual}, from...)
+func uniform(n int) *rapid.Generator[int] {
+	bits := 1
+	for 1<<bits < n {
+		bits++
 	}
-	return rapid.SampledFrom(from).Draw(t, label)
+	return rapid.Custom(func(t *rapid.T) int {
+		drawn := 0
+		for range bits + 2 {
+			drawn *= 2
+			if rapid.Bool().Draw(t, "bit") {
+				drawn++
+			}
+		}
+		return drawn % n
+	})
+}
+
+func pick[T any](t *rapid.T, label string, from ...T) T { return from[one(t, label, len(from))] }
+
+// mostly is the usual value 15 times out of 16.
+func mostly[T any](t *rapid.T, label string, usual T, others ...T) T {
+	if one(t, label+" unusual", 16) < 15 {
+		return usual
+	}
+	return pick(t, label, others...)
 }
 
 func drawPut(t *rapid.T, clusters int) Put {
-	return Put{Cluster: one(t, "cluster", clusters), Service: one(t, "service", 4), Spec: drawSpec(t)}
+	a := Put{Cluster: one(t, "cluster", clusters), Service: one(t, "service", len(services()))}
+	a.Spec = drawSpec(t, (a.Service+2*a.Cluster)%len(services()))
+	return a
 }
 
-func drawSpec(t *rapid.T) Spec {
+// drawSpec draws what is written in a Service, mostly with an address of its
+// own.
+func drawSpec(t *rapid.T, own int) Spec {
 	s := Spec{
 		Partition:  mostly(t, "partition", "web", "app", "", "secret"),
 		Device:     mostly(t, "device", "", "dc1", "dc9"),
-		MemberType: mostly(t, "member-type", "", "pod", "nodeport", "nodeport", "vm"),
-		Drain:      rapid.SampledFrom([]string{"", "0s", "60s", "90s", "none", "none", "soon"}).Draw(t, "drain"),
+		MemberType: mostly(t, "member-type", pick(t, "type of members", "", "", "nodeport"), "pod", "vm"),
+		Drain:      mostly(t, "drain", pick(t, "time to drain", "", "0s", "90s", "none"), "soon"),
 		PortDrain:  mostly(t, "drain of the port", "", "30s", "none"),
 		Paused:     mostly(t, "paused", "", "config", "all", "maybe"),
 		Unknown:    mostly(t, "unknown key", false, true),
 		Class:      mostly(t, "class", false, true),
 		Local:      mostly(t, "local", false, true),
-		Type: mostly(t, "type", corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeNodePort,
-			corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeExternalName),
-		Ports: sortedPorts(rapid.SliceOfNDistinct(rapid.IntRange(0, portCount-1), 1, portCount, rapid.ID[int]).Draw(t, "ports")),
+		Type:       mostly(t, "type", corev1.ServiceTypeNodePort, corev1.ServiceTypeClusterIP, corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeExternalName),
+		Ports:      sortedPorts(rapid.SliceOfNDistinct(rapid.IntRange(0, portCount-1), 1, portCount, rapid.ID[int]).Draw(t, "ports")),
 	}
-	first := rapid.SampledFrom(virtualAddresses()[:3]).Draw(t, "address")
-	s.Address = mostly(t, "addresses", first, first+","+virtualAddresses()[3], virtualAddresses()[3], "198.51.100.9", "nonsense", "")
-	s.PortAddress = mostly(t, "address of the port", "", "203.0.113.2", "2001:db8:203::1")
+	at := pick(t, "whose address", own, own, own, own, own, one(t, "another's", len(services())))
+	first, both := virtualAddress(at, false), virtualAddress(at, false)+","+virtualAddress(at, true)
+	s.Address = mostly(t, "addresses", pick(t, "families", first, first, both), virtualAddress(at, true), "198.51.100.9", "nonsense", "")
+	s.PortAddress = mostly(t, "address of the port", "", virtualAddress(0, false), virtualAddress(1, true))
 	if strings.HasPrefix(string(s.Type), "External") {
 		s.Class = false
 	}
@@ -106,15 +133,15 @@ func drawDelete(t *rapid.T, clusters int) Delete {
 	return Delete{Cluster: one(t, "cluster", clusters), Service: one(t, "service", 4), Vanish: mostly(t, "vanish", false, true)}
 }
 
-func drawCondition() *rapid.Generator[Condition] {
-	return rapid.SampledFrom([]Condition{Absent, Absent, Ready, Ready, Ready, NotReady, Leaving, Gone, ReadyTwice})
+func drawCondition(t *rapid.T) Condition {
+	return pick(t, "condition", Absent, Absent, Ready, Ready, Ready, NotReady, Leaving, Gone, ReadyTwice)
 }
 
 func drawPods(t *rapid.T, clusters int) Pods {
 	a := Pods{Cluster: one(t, "cluster", clusters), Service: one(t, "service", 4)}
 	switch one(t, "how", 8) {
 	case 0: // all at once
-		c := drawCondition().Draw(t, "all")
+		c := drawCondition(t)
 		for i := range a.Pods {
 			a.Pods[i] = c
 		}
@@ -122,7 +149,7 @@ func drawPods(t *rapid.T, clusters int) Pods {
 		a.Pods[one(t, "pod", podCount)] = Handmade
 	default:
 		for i := range a.Pods {
-			a.Pods[i] = drawCondition().Draw(t, "pod")
+			a.Pods[i] = drawCondition(t)
 		}
 	}
 	return a
@@ -131,7 +158,7 @@ func drawPods(t *rapid.T, clusters int) Pods {
 func drawRoll(t *rapid.T, clusters int) Roll {
 	return Roll{
 		Cluster: one(t, "cluster", clusters), Service: one(t, "service", 4),
-		Pause: rapid.SampledFrom([]time.Duration{10 * time.Millisecond, time.Second, 10 * time.Second}).Draw(t, "pause"),
+		Pause: pick(t, "pause", 10*time.Millisecond, time.Second, 10*time.Second),
 	}
 }
 
@@ -155,24 +182,22 @@ func drawRestart(t *rapid.T, clusters, replicas int) Restart {
 }
 
 func drawLead(t *rapid.T, clusters, replicas int) Lead {
-	return Lead{Cluster: one(t, "cluster", clusters), Replica: one(t, "replica", replicas), Overlap: rapid.SampledFrom([]time.Duration{
-		0, 10 * time.Millisecond, time.Second, -time.Second, -20 * time.Second,
-	}).Draw(t, "overlap")}
+	return Lead{Cluster: one(t, "cluster", clusters), Replica: one(t, "replica", replicas), Overlap: pick(t, "overlap", 0, 10*time.Millisecond, time.Second, -time.Second, -20*time.Second)}
 }
 
 func drawAway(t *rapid.T, clusters int) Away {
-	return Away{Cluster: one(t, "cluster", clusters), For: rapid.SampledFrom([]time.Duration{time.Second, 3 * time.Minute}).Draw(t, "for")}
+	return Away{Cluster: one(t, "cluster", clusters), For: pick(t, "for", time.Second, 3*time.Minute)}
 }
 
 func drawBreak(t *rapid.T) Break {
 	return Break{Fault{
-		Do:     rapid.SampledFrom(failures()).Draw(t, "failure"),
+		Do:     pick(t, "failure", failures()...),
 		Writes: rapid.Bool().Draw(t, "writes"),
-		Skip:   rapid.SampledFrom([]int{0, 0, 1, 2, 5}).Draw(t, "skip"),
-		Count:  rapid.SampledFrom([]int{1, 1, 2, 5, 0}).Draw(t, "count"),
+		Skip:   pick(t, "skip", 0, 0, 1, 2, 5),
+		Count:  pick(t, "count", 1, 1, 2, 5, 0),
 	}}
 }
 
 func drawHand(t *rapid.T) Hand {
-	return Hand{Do: rapid.SampledFrom(deeds()).Draw(t, "deed"), Which: one(t, "which", 12)}
+	return Hand{Do: pick(t, "deed", deeds()...), Which: one(t, "which", 24)}
 }

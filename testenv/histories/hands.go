@@ -202,17 +202,21 @@ func endpoint(address string, port uint16) state.Endpoint {
 	return state.Endpoint{Address: state.Address{IP: netip.MustParseAddr(address)}, Port: port}
 }
 
-// virtualAddresses are those that Services ask for.
-func virtualAddresses() []string {
-	return []string{"203.0.113.1", "203.0.113.2", "203.0.113.3", "2001:db8:203::1"}
+// virtualAddress is one of the few that Services ask for, in one family.
+func virtualAddress(i int, six bool) string {
+	if six {
+		return "2001:db8:203::" + strconv.Itoa(i+1)
+	}
+	return "203.0.113." + strconv.Itoa(i+1)
 }
 
 func foreignVirtuals() []state.Object {
 	var all []state.Object
-	for i, a := range virtualAddresses() {
+	for i := range services() {
 		all = append(all, &state.VirtualServer{
-			Backend: deviceName, Path: "/web/people_" + strconv.Itoa(i), Destination: endpoint(a, 80), Protocol: state.TCP,
-			SNAT: "automap", Profiles: []state.Profile{{Path: "/Common/tcp", Context: "all"}},
+			Backend: deviceName, Path: "/web/people_" + strconv.Itoa(i), Protocol: state.TCP,
+			Destination: endpoint(virtualAddress(i, i == 3), 80),
+			SNAT:        "automap", Profiles: []state.Profile{{Path: "/Common/tcp", Context: "all"}},
 		})
 	}
 	return all

@@ -19,7 +19,7 @@ import (
 //	go test ./testenv/histories -run Simulated -histories.for=2h -rapid.checks=10000
 var (
 	long  = flag.Duration("histories.for", 15*time.Second, "how long each test goes on drawing histories")
-	steps = flag.Int("histories.steps", 25, "how many steps a history has at most")
+	steps = flag.Int("histories.steps", 25, "how many steps a history has, more or less")
 )
 
 func TestMemory(t *testing.T) {

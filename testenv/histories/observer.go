@@ -90,11 +90,16 @@ func (p *play) compareForeign() {
 			p.violated("%s, which is foreign, was\n%s\nand is\n%s", name, foreign[name], now.content)
 		}
 	}
-	for name, t := range all {
-		if _, known := foreign[name]; t.owner.IsZero() && !known {
-			p.mu.Lock()
-			p.foreign[name] = t.content // let go by an excused change
-			p.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if _, known := foreign[name]; known || !all[name].owner.IsZero() {
+			continue
+		}
+		p.mu.Lock()
+		_, excused := p.byHand[name]
+		p.foreign[name] = all[name].content
+		p.mu.Unlock()
+		if !excused {
+			p.violated("%s was made without a tag", name)
 		}
 	}
 }
