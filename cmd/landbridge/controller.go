@@ -22,6 +22,7 @@ import (
 	"landbridge.dev/config"
 	"landbridge.dev/sync/apply"
 	"landbridge.dev/sync/reconcile"
+	"landbridge.dev/sync/watch"
 )
 
 type controllerCommand struct {
@@ -68,6 +69,11 @@ func (c *controllerCommand) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("kubernetes: %w", err)
 	}
+	kube.Wrap(watch.Patient)
+	reader, err := kubernetes.NewForConfig(kube)
+	if err != nil {
+		return fmt.Errorf("kubernetes: %w", err)
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	health := &health{}
@@ -79,7 +85,7 @@ func (c *controllerCommand) run(ctx context.Context) error {
 	group.Add(server.serve, server.close)
 	group.Add(run.ContextHandler(ctx))
 	group.Add(actor(ctx, func(ctx context.Context) error {
-		return c.control(ctx, conf, client, registry, health, log)
+		return c.control(ctx, conf, client, reader, registry, health, log)
 	}))
 	if err := group.Run(); ctx.Err() == nil {
 		return err
@@ -89,7 +95,7 @@ func (c *controllerCommand) run(ctx context.Context) error {
 }
 
 // control runs the reconciler once the API server has said who we are.
-func (c *controllerCommand) control(ctx context.Context, conf *config.Config, client kubernetes.Interface, registry *prometheus.Registry, health *health, log *zap.Logger) error {
+func (c *controllerCommand) control(ctx context.Context, conf *config.Config, client, reader kubernetes.Interface, registry *prometheus.Registry, health *health, log *zap.Logger) error {
 	identity, err := awaitIdentity(ctx, client, conf, log)
 	if err != nil {
 		return err
@@ -104,7 +110,7 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	defer events.Shutdown()
 	reconciler, err := reconcile.New(reconcile.Options{
-		Client: client, Config: conf, Identity: identity, Backends: backends,
+		Client: client, Reader: reader, Config: conf, Identity: identity, Backends: backends,
 		Events:  events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "landbridge"}),
 		Log:     log,
 		Metrics: reconcile.NewMetrics(registry),

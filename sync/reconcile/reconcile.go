@@ -35,13 +35,15 @@ type Backend struct {
 
 // Options are what a Reconciler is made of. All are required.
 type Options struct {
-	Client   kubernetes.Interface
-	Config   *config.Config
-	Identity state.Identity
-	Backends []Backend
-	Events   record.EventRecorder
-	Log      *zap.Logger
-	Metrics  *Metrics
+	// Client writes to Kubernetes; Reader watches it, and may wait for the
+	// API server where Client should not (watch.Patient).
+	Client, Reader kubernetes.Interface
+	Config         *config.Config
+	Identity       state.Identity
+	Backends       []Backend
+	Events         record.EventRecorder
+	Log            *zap.Logger
+	Metrics        *Metrics
 	// Workers may be nil.
 	Workers *apply.Metrics
 }
@@ -107,7 +109,7 @@ func New(o Options) (*Reconciler, error) {
 		}))
 	}
 	var err error
-	r.watch, err = watch.New(o.Client, o.Config.Namespaces, func(ref state.Ref) { r.inputs.Add(ref) })
+	r.watch, err = watch.New(o.Reader, o.Config.Namespaces, func(ref state.Ref) { r.inputs.Add(ref) })
 	return r, err
 }
 

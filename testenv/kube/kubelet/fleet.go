@@ -30,6 +30,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
+
+	"landbridge.dev/sync/watch"
 )
 
 // Annotations by which a test steers a pod.
@@ -69,6 +71,8 @@ type Fleet struct {
 // administrator without limits, and plays them until Stop. ctx bounds the
 // start only. When it returns, the nodes are Ready.
 func Start(ctx context.Context, config *rest.Config, names ...string) (_ *Fleet, err error) {
+	config = rest.CopyConfig(config)
+	config.Wrap(watch.Patient)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("starting nodes: %w", err)
