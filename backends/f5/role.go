@@ -144,7 +144,7 @@ func changed(before, now *tenure) error {
 
 // look is which unit is active, by a look that began after a time.
 func (g *group) look(ctx context.Context, after time.Time) (*tenure, error) {
-	if t, err, ok := g.known(after); ok {
+	if t, ok, err := g.known(after); ok {
 		return t, err
 	}
 	select {
@@ -153,7 +153,7 @@ func (g *group) look(ctx context.Context, after time.Time) (*tenure, error) {
 		return nil, &unitError{ReasonStopped, context.Cause(ctx)}
 	}
 	defer func() { <-g.gate }()
-	if t, err, ok := g.known(after); ok {
+	if t, ok, err := g.known(after); ok {
 		return t, err
 	}
 	began := g.clock()
@@ -165,13 +165,13 @@ func (g *group) look(ctx context.Context, after time.Time) (*tenure, error) {
 }
 
 // known is the outcome of the latest look, if that is fresh enough.
-func (g *group) known(after time.Time) (t *tenure, err error, ok bool) {
+func (g *group) known(after time.Time) (t *tenure, ok bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.several() {
-		return g.current, nil, true
+		return g.current, true, nil
 	}
-	return g.current, g.err, g.looked.After(after)
+	return g.current, g.looked.After(after), g.err
 }
 
 // settle takes in what a look found.

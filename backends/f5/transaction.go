@@ -51,58 +51,66 @@ func (a *applier) commands(changes []plan.Change) ([]command, bool) {
 	if len(changes) < 2 || len(changes) > mostTogether {
 		return nil, false
 	}
-	var (
-		commands []command
-		whole    bool
-		made     = map[string]bool{} // pools and virtual servers, and their addresses
-		gone     = map[string]bool{}
-		members  []string // pools of which single members change
-	)
+	var commands []command
+	whole := shape{made: map[string]bool{}, gone: map[string]bool{}}
 	for _, c := range changes {
 		cmd, ok := a.command(c)
-		if !ok {
+		if !ok || !whole.add(c) {
 			return nil, false
 		}
 		if cmd.path != "" {
 			commands = append(commands, cmd)
 		}
-		mark := map[plan.Op]map[string]bool{plan.Create: made, plan.Delete: gone}[c.Op] // nil for an update
-		o := c.After
-		if c.Op == plan.Delete {
-			o = c.Before
+	}
+	return commands, len(commands) > 1 && whole.fits()
+}
+
+// shape is what a Unit makes and removes, by ID, and by address what virtual
+// servers take and leave.
+type shape struct {
+	made, gone map[string]bool
+	members    []string // IDs of pools of which single members change
+	whole      bool     // a pool or a virtual server comes or goes
+}
+
+// add takes a change in; false when no transaction can hold it.
+func (s *shape) add(c plan.Change) bool {
+	o, into := c.After, s.made
+	switch c.Op {
+	case plan.Delete:
+		o, into = c.Before, s.gone
+	case plan.Update:
+		into = map[string]bool{} // it stands before and after
+	}
+	switch o := o.(type) {
+	case *state.PoolMember:
+		s.members = append(s.members, state.ID{Backend: o.Backend, Kind: state.KindPool, Name: o.Pool}.String())
+		return true
+	case *state.VirtualServer:
+		if before, ok := c.Before.(*state.VirtualServer); c.Op == plan.Update && ok {
+			return before.Destination.Address == o.Destination.Address // else it takes one, and leaves one
 		}
-		switch o := o.(type) {
-		case *state.PoolMember:
-			members = append(members, o.Pool)
-			continue
-		case *state.VirtualServer:
-			if before, ok := c.Before.(*state.VirtualServer); c.Op == plan.Update && ok {
-				if before.Destination.Address != o.Destination.Address {
-					return nil, false // it takes an address, and leaves one
-				}
-				continue
-			}
-			whole = true
-			mark["address "+o.Destination.Address.String()] = true
-		case *state.Pool:
-			whole = whole || c.Op != plan.Update
-		}
-		if mark != nil {
-			mark[fmt.Sprint(c.ID())] = true
+		into["address "+o.Destination.Address.String()] = true
+		s.whole = true
+	case *state.Pool:
+		s.whole = s.whole || c.Op != plan.Update
+	}
+	into[o.ID().String()] = true
+	return true
+}
+
+func (s *shape) fits() bool {
+	for name := range s.made {
+		if s.gone[name] {
+			return false
 		}
 	}
-	for name := range made {
-		if gone[name] {
-			return nil, false
+	for _, pool := range s.members {
+		if s.made[pool] || s.gone[pool] {
+			return false
 		}
 	}
-	for _, pool := range members {
-		id := state.ID{Backend: a.opts.Name, Kind: state.KindPool, Name: pool}.String()
-		if made[id] || gone[id] {
-			return nil, false
-		}
-	}
-	return commands, whole && len(commands) > 1
+	return s.whole
 }
 
 // command is a change as a call; without a path when it changes nothing.

@@ -25,7 +25,7 @@ func newService(t testing.TB) []state.Object {
 	t.Helper()
 	p := testPool("cart_80")
 	p.Members = []state.Member{member(t, "10.0.0.5", 8080, "/Common/10.0.0.5")}
-	v := virtual(t, "cart_80", "203.0.113.10", 80, state.TCP)
+	v := virtual(t, "shop_443", "203.0.113.10", 443, state.TCP)
 	v.Pool = p.Path
 	return []state.Object{node(t, "10.0.0.5", "/Common/10.0.0.5"), p, v}
 }
@@ -86,7 +86,7 @@ func TestWholeServiceIsOneTransaction(t *testing.T) {
 	}
 	want := []string{
 		"POST transaction", "POST ltm/node", "POST ltm/pool", "POST ltm/virtual", "PATCH transaction/N",
-		"POST transaction", "DELETE ltm/virtual/~web~lb_prod_cart_80", "DELETE ltm/pool/~web~lb_prod_cart_80", "DELETE ltm/node/~Common~10.0.0.5", "PATCH transaction/N",
+		"POST transaction", "DELETE ltm/virtual/~web~lb_prod_shop_443", "DELETE ltm/pool/~web~lb_prod_cart_80", "DELETE ltm/node/~Common~10.0.0.5", "PATCH transaction/N",
 	}
 	if diff := cmp.Diff(want, calls(d, 0)); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -165,7 +165,7 @@ func TestRefusedTransactionHasDoneNothing(t *testing.T) {
 		{
 			name: "another virtual server has the address", reason: f5.ReasonAddressInUse, mention: "/web/other",
 			prepare: func(t *testing.T, d *bigip.Device, _ *state.VirtualServer) {
-				mustPost(t, d, "/mgmt/tm/ltm/virtual", map[string]any{"name": "/web/other", "destination": "/web/203.0.113.10:80", "ipProtocol": "tcp"})
+				mustPost(t, d, "/mgmt/tm/ltm/virtual", map[string]any{"name": "/web/other", "destination": "/web/203.0.113.10:443", "ipProtocol": "tcp"})
 			},
 		},
 		{
