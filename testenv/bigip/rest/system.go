@@ -10,7 +10,11 @@ import (
 // system answers what is neither configuration nor statistics of it: version,
 // readiness, failover and sync state.
 func (s *Server) system(rest string, q query) (any, bool) {
-	st := s.o.Unit.Status()
+	var st UnitStatus
+	switch rest {
+	case "cm/failover-status", "cm/sync-status", "sys/failover":
+		st = s.o.Unit.Status() // compares two configurations in a pair: not for each read of anything
+	}
 	switch rest {
 	case "sys/version":
 		build, date, edition := s.release()
