@@ -449,6 +449,7 @@ func BenchmarkConnections(b *testing.B) {
 		}
 		c.Close()
 	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Minutes(), "conns/min")
 }
 
 func TestFQDN(t *testing.T) {

@@ -61,7 +61,7 @@ func (e *Engine) dial(network string, conf *virtualSettings, client netip.Addr, 
 		if network == "udp" {
 			d.LocalAddr = &net.UDPAddr{IP: from.AsSlice()}
 		} else {
-			d.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
+			d.LocalAddr, d.Control = &net.TCPAddr{IP: from.AsSlice()}, lateport
 		}
 	}
 	return d.DialContext(e.ctx, network, to.String())
