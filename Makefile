@@ -19,7 +19,8 @@ build: ## build landbridge and landbridge-lab into bin/
 
 .PHONY: test
 test: ## run every test, against a real API server too, with the race detector
-	$(GO) test -race -count=1 -timeout 20m ./...
+	@$(GO) run ./cmd/landbridge-lab build
+	$(GO) test -race -count=1 -timeout 30m ./...
 
 .PHONY: lab
 lab: ## play the main job in front of you, in namespaces of its own

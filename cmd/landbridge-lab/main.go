@@ -52,6 +52,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newStory(), newUp(), newExec(), newDown(), newServe(), newBIGIP())
+	root.AddCommand(newBuild(), newStory(), newUp(), newExec(), newDown(), newServe(), newBIGIP())
 	return root
 }
