@@ -44,12 +44,12 @@ func poolMember(p *state.Pool, m state.Member) *state.PoolMember {
 	return &state.PoolMember{Backend: p.Backend, Pool: p.Path, Member: m}
 }
 
-func virtual(t testing.TB, name, addr string, port uint16, protocol state.Protocol) *state.VirtualServer {
+func virtual(t testing.TB, name, addr string, port uint16) *state.VirtualServer {
 	t.Helper()
 	return &state.VirtualServer{
 		Backend: "bigip/dc1", Path: "/web/lb_prod_" + name, Owner: identity().Owner(cart),
-		Destination: state.Endpoint{Address: address(t, addr), Port: port}, Protocol: protocol,
-		Profiles: []state.Profile{{Path: "/Common/" + string(protocol), Context: "all"}}, SNAT: "automap",
+		Destination: state.Endpoint{Address: address(t, addr), Port: port}, Protocol: state.TCP,
+		Profiles: []state.Profile{{Path: "/Common/tcp", Context: "all"}}, SNAT: "automap",
 	}
 }
 
@@ -99,7 +99,7 @@ func TestOneCallForEachChange(t *testing.T) {
 	p.Members = []state.Member{drained}
 	vm := member(t, "10.0.0.7", 8080, "/Common/vm-1")
 	v6 := member(t, "fd00::1", 8080, "/Common/fd00::1")
-	vs := virtual(t, "cart_80", "203.0.113.10", 80, state.TCP)
+	vs := virtual(t, "cart_80", "203.0.113.10", 80)
 	vs.Pool = p.Path
 	mustCreate(t, b, node(t, "10.0.0.5", "/Common/10.0.0.5"), node(t, "fd00::1", "/Common/fd00::1"), p, poolMember(p, vm), poolMember(p, v6), vs)
 
@@ -192,7 +192,7 @@ func TestAddresses(t *testing.T) {
 			b := open(t, optionsFor(d))
 			p := testPool("cart_80")
 			m := member(t, test.member, 8080, test.node)
-			vs := virtual(t, "cart_80", test.virtual, 80, state.TCP)
+			vs := virtual(t, "cart_80", test.virtual, 80)
 			vs.Pool = p.Path
 			n := node(t, test.member, test.node)
 			mustCreate(t, b, n, p, poolMember(p, m), vs)

@@ -27,7 +27,7 @@ func wholeService(t *testing.T) []state.Object {
 	t.Helper()
 	p := testPool("cart_80")
 	p.Members = []state.Member{member(t, "10.0.0.5", 8080, "/Common/10.0.0.5")}
-	v := virtual(t, "cart_80", "203.0.113.10", 80, state.TCP)
+	v := virtual(t, "cart_80", "203.0.113.10", 80)
 	v.Pool = p.Path
 	m := &state.Monitor{
 		Backend: "bigip/dc1", Path: "/web/lb_prod_cart_80_m1", Owner: identity().Owner(cart), Type: "http",

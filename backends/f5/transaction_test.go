@@ -25,7 +25,7 @@ func newService(t testing.TB) []state.Object {
 	t.Helper()
 	p := testPool("cart_80")
 	p.Members = []state.Member{member(t, "10.0.0.5", 8080, "/Common/10.0.0.5")}
-	v := virtual(t, "shop_443", "203.0.113.10", 443, state.TCP)
+	v := virtual(t, "shop_443", "203.0.113.10", 443)
 	v.Pool = p.Path
 	return []state.Object{node(t, "10.0.0.5", "/Common/10.0.0.5"), p, v}
 }
