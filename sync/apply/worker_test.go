@@ -738,11 +738,11 @@ func TestBrakeLetsDeletedServicesAndFewOthersGo(t *testing.T) {
 	})
 }
 
-// leave is a Want in which a pod terminates.
-func leave(w state.Want, pod string, serves bool) state.Want {
+// leave is a Want in which a pod terminates, and still serves.
+func leave(w state.Want, pod string) state.Want {
 	pool := *w.Objects[0].(*state.Pool)
 	m, _ := pool.Member(endpoint(pod))
-	m.Admin, m.Terminating, m.Serves = state.Offline, true, serves
+	m.Admin, m.Terminating, m.Serves = state.Offline, true, true
 	w.Objects = []state.Object{pool.With(m), w.Objects[1]}
 	return w
 }
@@ -759,7 +759,7 @@ func TestDrainEndsWithTheLastConnection(t *testing.T) {
 		leaver := memberID(want, "10.0.0.2")
 		device.SetConnections(leaver, 3)
 		quiet := device.Counted()
-		b.put(leave(want, "10.0.0.2", true))
+		b.put(leave(want, "10.0.0.2"))
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		o, there := device.Set().Get(leaver)
@@ -798,7 +798,7 @@ func TestLastServingMemberStaysUntilAnotherIsAvailable(t *testing.T) {
 			device.SetConnections(memberID(old, "10.0.0.1"), 1)
 			both := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
 			both.Objects[0].(*state.Pool).Monitors = []string{"/Common/tcp"}
-			b.put(leave(both, "10.0.0.1", true))
+			b.put(leave(both, "10.0.0.1"))
 			admin := func() state.Admin {
 				o, _ := device.Set().Get(memberID(old, "10.0.0.1"))
 				return o.(*state.PoolMember).Admin
@@ -892,7 +892,7 @@ func TestTwoThatLeaveDoNotCountOnEachOther(t *testing.T) {
 		time.Sleep(6 * time.Minute) // the resync sees them up
 		synctest.Wait()
 		next := monitored(service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2", "10.0.0.3"))
-		b.put(leave(leave(next, "10.0.0.1", true), "10.0.0.2", true))
+		b.put(leave(leave(next, "10.0.0.1"), "10.0.0.2"))
 		serving := 0
 		for _, pod := range []string{"10.0.0.1", "10.0.0.2"} {
 			if o, there := device.Set().Get(memberID(old, pod)); there && o.(*state.PoolMember).Admin == state.Enabled {

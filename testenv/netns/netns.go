@@ -151,7 +151,7 @@ func outside(ctx context.Context, o Options) (int, error) {
 	// the child ends, so this one is kept until the child is gone.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd, err := start(o)
+	cmd, err := start()
 	if err != nil {
 		return 0, err
 	}
@@ -201,7 +201,7 @@ func exitCode(s syscall.WaitStatus) int {
 // Root needs no user namespace and is freer without one (mounting control
 // groups for real nodes); root of a container may be refused all others
 // unless it takes one.
-func start(o Options) (*exec.Cmd, error) {
+func start() (*exec.Cmd, error) {
 	if os.Geteuid() == 0 {
 		cmd, err := startIn(0)
 		if err == nil || !errors.Is(err, unix.EPERM) {

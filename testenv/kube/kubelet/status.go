@@ -19,14 +19,14 @@ func containersReady(p *corev1.Pod) bool { return p.Annotations[ReadyAnnotation]
 func (f *Fleet) report(ctx context.Context, p *corev1.Pod, i *instance) error {
 	s := p.Status.DeepCopy()
 	f.mu.Lock()
-	dead := i.node.power.Err() != nil // just now
+	powered := i.node.power.Err() == nil // it may have died just now
 	if i.failure != nil {
 		stay(s, p, i)
 	} else {
 		live(s, p, i)
 	}
 	f.mu.Unlock()
-	if dead {
+	if !powered {
 		return nil
 	}
 	return f.patchStatus(ctx, p, s)
