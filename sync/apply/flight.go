@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ type flight struct {
 	locks    map[lock]bool // and whether alone
 	problems []state.Problem
 	revision ledger.Revision
+	term     term
 
 	outcome Outcome
 	// seen is what stands of the Unit's objects after an outcome that says
@@ -39,9 +41,10 @@ func (o Outcome) looksAgain() bool { return o.Status == Unknown || o.Stale }
 func (w *Worker) start(ctx context.Context, f flight) {
 	w.flying[f.unit.Service] = f
 	w.locks.take(f.locks)
+	f.term = w.term
 	w.calls.Go(func() {
-		if f.seen = w.newcomers(f.unit); f.seen == nil {
-			f.outcome = w.Backend.Apply(w.callContext, []Unit{f.unit})[0]
+		if f.seen, f.outcome = w.newcomers(f.term, f.unit); f.seen == nil && f.outcome.Status == Done {
+			f.outcome = w.Backend.Apply(f.term, []Unit{f.unit})[0]
 			if f.outcome.looksAgain() {
 				f.seen, _ = w.Backend.Read(ctx, Scope{IDs: idsOf(f.unit)})
 			}
@@ -56,9 +59,10 @@ func (w *Worker) start(ctx context.Context, f flight) {
 // newcomers looks at the pools that a Unit removes, whose members go with
 // them. If one has a member that the plan did not know, which somebody may
 // have added since the last full read, it returns the pools as they stand, and
-// nothing is done: the plan is made anew. Otherwise, and where the look fails,
-// it is nil; the device's own refusal is then the answer.
-func (w *Worker) newcomers(u Unit) *state.Set {
+// nothing is done: the plan is made anew. Otherwise that is nil. Where the look
+// fails, the Unit ends with the outcome: a device does not refuse to remove a
+// pool for its members.
+func (w *Worker) newcomers(ctx context.Context, u Unit) (*state.Set, Outcome) {
 	known := map[state.ID]*state.Pool{}
 	for _, c := range u.Changes {
 		if p, ok := c.Before.(*state.Pool); ok && c.Op == plan.Delete {
@@ -66,11 +70,11 @@ func (w *Worker) newcomers(u Unit) *state.Set {
 		}
 	}
 	if len(known) == 0 {
-		return nil
+		return nil, Outcome{}
 	}
-	set, err := w.Backend.Read(w.callContext, Scope{IDs: slices.Collect(maps.Keys(known))})
+	set, err := w.Backend.Read(ctx, Scope{IDs: slices.Collect(maps.Keys(known))})
 	if err != nil {
-		return nil
+		return nil, Outcome{Status: Unavailable, Reason: reasonOf(err), Err: fmt.Errorf("looking at what is to be removed: %w", err)}
 	}
 	for id, before := range known {
 		now, ok := set.Pool(id.Backend, id.Name)
@@ -79,11 +83,11 @@ func (w *Worker) newcomers(u Unit) *state.Set {
 		}
 		for _, m := range now.Members {
 			if _, expected := before.Member(m.Endpoint); !expected {
-				return set
+				return set, Outcome{}
 			}
 		}
 	}
-	return nil
+	return nil, Outcome{}
 }
 
 // idsOf are the IDs of what a Unit touches, a member's being its pool's, and of
@@ -150,6 +154,9 @@ func (w *Worker) landed(f flight) {
 		}
 	case Unavailable:
 		w.queue.push(ref)
+		if f.term.Err() != nil {
+			return // cut, since the right to make changes was taken away: that says nothing of the backend
+		}
 		w.goDown(f.outcome.Reason, f.outcome.Err)
 	}
 }

@@ -1,11 +1,16 @@
 package apply_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"landbridge.dev/backends/memory"
+	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/plan"
+	"landbridge.dev/sync/state"
 )
 
 // A process that wins the lease while its first read is under way must not
@@ -31,4 +36,67 @@ func TestReadFromBeforeTheLeaseIsNotTheLeadersFirst(t *testing.T) {
 			t.Errorf("the new leader asked for %d changes, of what the one before had made", n)
 		}
 	})
+}
+
+// A Unit that is under way when the lease is lost is not carried on with for
+// as long as its device is slow.
+func TestUnitEndsWithTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		b := start(t, device)
+		defer b.end()
+		b.lead()
+		device.SetHook(func(ctx context.Context, _ plan.Change) *memory.Fault {
+			select {
+			case <-time.After(10 * time.Second):
+				return nil
+			case <-ctx.Done():
+				return &memory.Fault{Status: apply.Unavailable}
+			}
+		})
+		b.put(service("cart", "203.0.113.1", "10.0.0.1")) // a node, a pool, a virtual server
+		time.Sleep(15 * time.Second)
+		b.workers[dc1].Act(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := device.Writes(); n != 1 {
+			t.Errorf("%d changes were made, want 1: the next had not ended a second after the lease", n)
+		}
+	})
+}
+
+// Before a pool is removed it is looked at. If that takes longer than the lease
+// lasts, or fails, the pool stays.
+func TestLookThatFailsOrLastsTooLongRemovesNothing(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			device := memory.New(dc1)
+			b := start(t, device)
+			defer b.end()
+			want := service("cart", "203.0.113.1")
+			b.put(want)
+			b.lead()
+			device.SetReadHook(func(ctx context.Context, s apply.Scope) error {
+				if !s.All() {
+					time.Sleep(10 * time.Second) // of the bubble
+					if fails {
+						return errors.New("the device fails")
+					}
+				}
+				return ctx.Err()
+			})
+			before := device.Writes()
+			b.put(state.Want{Service: want.Service, Deleted: true})
+			if !fails {
+				b.workers[dc1].Act(false)
+			}
+			time.Sleep(10*time.Second + time.Millisecond)
+			synctest.Wait()
+			if n := device.Writes() - before; n != 0 {
+				t.Errorf("fails %t: %d changes were made", fails, n)
+			}
+		})
+	}
 }

@@ -86,7 +86,7 @@ type Worker struct {
 	retry    time.Duration // until the next probe of a backend that is down
 	told     map[state.Ref]Report
 
-	callContext context.Context // that of changes, which outlives Run's a little
+	term term // for which changes may be made now, or might last
 }
 
 // outage is why a backend takes no calls.
@@ -115,9 +115,9 @@ func NewWorker(o Options) *Worker {
 }
 
 // Act allows changes outside, or takes the right away. Reading goes on either
-// way, so that a standby is ready. Changes in flight when the right is taken
-// away end; none is begun after Act has been seen by Run. It may be called
-// from any goroutine, and does not wait.
+// way, so that a standby is ready. Units in flight when the right is taken away
+// have a second to end; none is begun after Act has been seen by Run. It may be
+// called from any goroutine, and does not wait.
 func (w *Worker) Act(allowed bool) { replace(w.acting, allowed) }
 
 // replace puts a value into a channel of one place, instead of the one there
@@ -136,22 +136,37 @@ func replace[T any](ch chan T, value T) {
 	}
 }
 
-// landing is how long calls in flight may take to end when Run is to return:
-// a call that is cut leaves the next leader with an unknown outcome.
-const landing = 5 * time.Second
+// How long Units in flight may take to end, when Run is to return and when the
+// right to make changes is taken away: a call that is cut leaves the next
+// leader with an unknown outcome, and one that goes on disturbs it.
+const (
+	landing = 5 * time.Second
+	handing = time.Second
+)
+
+// term is a time for which changes may be made. Its context is that of the
+// changes: it ends when those in flight have had their time to end.
+type term struct {
+	context.Context
+	cut context.CancelFunc
+}
+
+func newTerm(ctx context.Context) term {
+	ctx, cut := context.WithCancel(context.WithoutCancel(ctx))
+	return term{ctx, cut}
+}
 
 // Run works until ctx ends, and returns when all calls have ended. Changes in
 // flight then have five seconds to end before they are cancelled.
 func (w *Worker) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
-	w.callContext = calls
+	w.term = newTerm(ctx)
 	defer func() {
 		cancel()
-		late := time.AfterFunc(landing, cut)
+		late := time.AfterFunc(landing, w.term.cut)
 		w.calls.Wait()
 		late.Stop()
-		cut()
+		w.term.cut()
 	}()
 	w.watch(ctx)
 	w.readAll(ctx)
@@ -198,6 +213,12 @@ func (w *Worker) allow(ctx context.Context, allowed bool) {
 		return
 	}
 	w.act = allowed
+	if allowed {
+		w.term.cut()
+		w.term = newTerm(ctx)
+	} else {
+		time.AfterFunc(handing, w.term.cut)
+	}
 	clear(w.told) // whoever listens now has not been told
 	w.counts = newCounts()
 	if allowed && (w.mirror != nil || w.reading) {
