@@ -104,6 +104,10 @@ func (s *Server) live(o *mcp.Object) map[string]any {
 	case "ltm/pool/members", "ltm/node":
 		st := s.store.Status(o.Key())
 		out := map[string]any{"state": st.Monitor}
+		if name, _ := o.Map("fqdn")["tmName"].(string); name != "" && o.Kind.Path == "ltm/node" && st.Monitor == "unchecked" {
+			out["state"] = "fqdn-up-no-addr" // nobody has resolved it (captured)
+			return out
+		}
 		if o.Str("state") == "user-down" {
 			out["state"] = "user-down"
 		}

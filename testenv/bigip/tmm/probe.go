@@ -61,14 +61,26 @@ func (c check) connects(ctx context.Context, target string) error {
 	return conn.Close()
 }
 
-// alive stands in for ICMP, which needs a raw socket: the host is there when
-// it accepts or refuses a connection.
+// alive asks a host by ICMP. A process that may not send ICMP takes a host for
+// alive that accepts or refuses a TCP connection.
 func (c check) alive(ctx context.Context, addr netip.AddrPort) error {
-	port := addr.Port()
-	if port == 0 {
-		port = 7
+	host, port, err := net.SplitHostPort(c.target(addr))
+	if err != nil {
+		return err
 	}
-	err := c.connects(ctx, netip.AddrPortFrom(addr.Addr(), port).String())
+	to, err := netip.ParseAddr(host)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.interval)
+	defer cancel()
+	if err := ping(ctx, to); !errors.Is(err, errNoICMP) {
+		return err
+	}
+	if port == "0" {
+		port = "7"
+	}
+	err = c.connects(ctx, net.JoinHostPort(host, port))
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil
 	}
