@@ -32,6 +32,7 @@ type simulated struct {
 	mu      sync.Mutex
 	down    bool
 	changed int
+	queued  map[string][]*http.Request // by transaction
 }
 
 func newSimulated(p *play) (device, error) {
@@ -39,7 +40,7 @@ func newSimulated(p *play) (device, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &simulated{play: p, device: d}
+	s := &simulated{play: p, device: d, queued: map[string][]*http.Request{}}
 	s.failed = s.faults.Wrap(http.HandlerFunc(s.serve), fault.Effects{ForgetTokens: d.ForgetTokens})
 	s.eye, err = f5.New(s.options(state.Identity{}, direct{d.Handler()}))
 	return s, err
@@ -99,6 +100,9 @@ func (s *simulated) RoundTrip(r *http.Request) (*http.Response, error) {
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{})
 	}
+	if r.Method != http.MethodGet {
+		s.play.begins(errandOf(r.Context()))
+	}
 	spend(r.Context(), s.play.latency(r.Method+r.URL.Path))
 	if err := r.Context().Err(); err != nil {
 		return nil, err
@@ -114,18 +118,60 @@ func (s *simulated) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	touched := s.touches(r)
+	effects := s.effects(r)
 	answer := httptest.NewRecorder()
 	s.device.Handler().ServeHTTP(answer, r)
 	if answer.Code < http.StatusBadRequest {
-		s.changed++
-		s.play.observe(errandOf(r.Context()), r.Method == http.MethodDelete, touched)
+		s.queue(r)
+		if len(effects) > 0 {
+			s.changed++
+		}
+		for _, e := range effects {
+			s.play.observe(errandOf(r.Context()), e.gone, e.touched)
+		}
 	}
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(answer.Code)
 	w.Write(answer.Body.Bytes()) //nolint:errcheck // a recorder takes all
+}
+
+// effect is what one change would do.
+type effect struct {
+	gone    bool
+	touched map[string]thing
+}
+
+const transactions = "/mgmt/tm/transaction"
+
+// effects are what a call would do: one change, or at the commit of a
+// transaction all that were queued in it.
+func (s *simulated) effects(r *http.Request) []effect {
+	changes := []*http.Request{r}
+	if id, ok := strings.CutPrefix(r.URL.Path, transactions); ok {
+		changes = nil
+		if r.Method == http.MethodPatch {
+			changes = s.queued[strings.TrimPrefix(id, "/")]
+		}
+	}
+	if r.Header.Get(inTransaction) != "" {
+		return nil
+	}
+	var effects []effect
+	for _, c := range changes {
+		effects = append(effects, effect{gone: c.Method == http.MethodDelete, touched: s.touches(c)})
+	}
+	return effects
+}
+
+const inTransaction = "X-F5-REST-Coordination-Id"
+
+// queue remembers a call that waits for the commit of its transaction.
+func (s *simulated) queue(r *http.Request) {
+	if id := r.Header.Get(inTransaction); id != "" {
+		s.queued[id] = append(s.queued[id], r)
+	}
 }
 
 // touches are the things that stand and that a call would alter or remove.
