@@ -151,10 +151,11 @@ func (d *inMemory) read(ctx context.Context, _ apply.Scope) error {
 
 // change is asked before each change.
 func (d *inMemory) change(ctx context.Context, c plan.Change) *memory.Fault {
+	d.play.begins(errandOf(ctx))
 	spend(ctx, d.play.latency(c.ID().String()))
 	done := func(f *memory.Fault) *memory.Fault {
 		if f == nil || f.Effect {
-			d.play.observe(errandOf(ctx), c.Op == plan.Delete, d.touches(c))
+			d.play.observe(errandOf(ctx), d.touches(c))
 		}
 		return f
 	}
@@ -172,6 +173,9 @@ func (d *inMemory) change(ctx context.Context, c plan.Change) *memory.Fault {
 		spend(ctx, slow)
 	case Stuck:
 		spend(ctx, stuck)
+		if ctx.Err() != nil {
+			return done(&memory.Fault{Status: apply.Unknown, Reason: "NoAnswer", Err: errOfDevice})
+		}
 		return done(&memory.Fault{Status: apply.Unknown, Effect: true, Reason: "NoAnswer", Err: errOfDevice})
 	}
 	return done(nil)

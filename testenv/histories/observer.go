@@ -8,20 +8,16 @@ import (
 
 // observe is asked before each change that takes effect on the device: who
 // makes it, and the things that it alters or removes.
-func (p *play) observe(by *errand, gone bool, touched map[string]thing) {
-	verb := "changed"
-	if gone {
-		verb = "deleted"
-	}
+func (p *play) observe(by *errand, touched map[string]thing) {
 	if by == nil {
-		p.violated("a change that no plan asked for: it %s %v", verb, slices.Sorted(maps.Keys(touched)))
+		p.violated("a change that no plan asked for, of %v", slices.Sorted(maps.Keys(touched)))
 		return
 	}
 	p.mu.Lock()
 	quiet := p.quiet
 	p.mu.Unlock()
 	if quiet {
-		p.violated("%s wrote in a settled world: it %s %v", by.replica.name, verb, slices.Sorted(maps.Keys(touched)))
+		p.violated("%s wrote in a settled world, changing %v", by.replica.name, slices.Sorted(maps.Keys(touched)))
 	}
 	for name, t := range touched {
 		if !t.owner.IsZero() && by.replica.cluster.identity.Owns(t.owner) {
@@ -34,12 +30,12 @@ func (p *play) observe(by *errand, gone bool, touched map[string]thing) {
 			// could know. From now on it is as it is.
 			delete(p.foreign, name)
 			p.mu.Unlock()
-			p.note("    %s %s %s, which a person took %s ago", by.replica.name, verb, name, time.Since(handled))
+			p.note("    %s changed %s, which a person took %s ago", by.replica.name, name, time.Since(handled))
 			continue
 		}
 		p.mu.Unlock()
-		p.violated("%s %s %s, which is not ours (owner %q, changed by hand at %s, last read begun at %s)",
-			by.replica.name, verb, name, ownerText(t), p.at(handled), p.at(by.knows))
+		p.violated("%s changed or deleted %s, which is not ours (owner %q, changed by hand at %s, last read begun at %s)",
+			by.replica.name, name, ownerText(t), p.at(handled), p.at(by.knows))
 	}
 }
 
@@ -96,6 +92,9 @@ func (p *play) compareForeign() {
 		}
 		p.mu.Lock()
 		_, excused := p.byHand[name]
+		// For a member whose node has gone since it was last read, a device
+		// makes a node itself, which nobody can keep it from.
+		excused = excused || p.planned[name]
 		p.foreign[name] = all[name].content
 		p.mu.Unlock()
 		if !excused {

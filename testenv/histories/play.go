@@ -94,7 +94,7 @@ func Play(ctx context.Context, h History, on Device) (Figures, error) {
 	defer cancel()
 	p := &play{
 		ctx: ctx, box: &box{news: make(chan struct{}, 1)}, begin: time.Now(),
-		calls: map[string]int{}, byHand: map[string]time.Time{},
+		calls: map[string]int{}, byHand: map[string]time.Time{}, planned: map[string]bool{},
 	}
 	if err := p.setUp(h, on); err != nil {
 		return Figures{}, err

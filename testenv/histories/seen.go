@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/plan"
 	"landbridge.dev/sync/state"
 )
 
@@ -18,6 +19,7 @@ type seen struct {
 
 	mu    sync.Mutex
 	since time.Time // from when changes may be made; zero for not
+	lost  time.Time // when changes were last forbidden
 	knows time.Time // when the last full read that came back had begun
 }
 
@@ -45,10 +47,29 @@ func (s *seen) mayAct(may bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case !may && s.since.IsZero():
 	case !may:
-		s.since = time.Time{}
+		s.since, s.lost = time.Time{}, time.Now()
 	case s.since.IsZero():
 		s.since = time.Now()
+	}
+}
+
+// longestHanding is how long after the lease the last call may begin.
+const longestHanding = time.Second + 10*time.Millisecond
+
+// begins checks that a call of a change may be begun now.
+func (p *play) begins(e *errand) {
+	if e == nil {
+		return // the device's side of it is observed
+	}
+	s := e.replica.seen
+	s.mu.Lock()
+	late := time.Since(s.lost)
+	over := s.since.IsZero()
+	s.mu.Unlock()
+	if over && late > longestHanding {
+		p.violated("%s began a call %s after it lost the lease", s.replica.name, late)
 	}
 }
 
@@ -72,6 +93,7 @@ func (s *seen) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
 	for _, u := range units {
 		for _, c := range u.Changes {
 			s.play.note("    %s plans %s", s.replica.name, c)
+			s.play.plans(c)
 		}
 		switch {
 		case since.IsZero():
@@ -90,6 +112,15 @@ func (s *seen) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
 		}
 	}
 	return outcomes
+}
+
+// plans notes which nodes were made by a replica.
+func (p *play) plans(c plan.Change) {
+	if n, ok := c.After.(*state.Node); ok {
+		p.mu.Lock()
+		p.planned[nameOf(n)] = true
+		p.mu.Unlock()
+	}
 }
 
 // Count counts.

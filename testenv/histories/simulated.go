@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -32,7 +33,7 @@ type simulated struct {
 	mu      sync.Mutex
 	down    bool
 	changed int
-	queued  map[string][]*http.Request // by transaction
+	queued  map[string][]call // in transactions that are open
 }
 
 func newSimulated(p *play) (device, error) {
@@ -40,7 +41,7 @@ func newSimulated(p *play) (device, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &simulated{play: p, device: d, queued: map[string][]*http.Request{}}
+	s := &simulated{play: p, device: d, queued: map[string][]call{}}
 	s.failed = s.faults.Wrap(http.HandlerFunc(s.serve), fault.Effects{ForgetTokens: d.ForgetTokens})
 	s.eye, err = f5.New(s.options(state.Identity{}, direct{d.Handler()}))
 	return s, err
@@ -110,73 +111,52 @@ func (s *simulated) RoundTrip(r *http.Request) (*http.Response, error) {
 	return roundTrip(s.failed, r)
 }
 
-// serve lets a call have its effect, and the observer see it.
+// coordination is the header of a call that is part of a transaction.
+const coordination = "X-F5-REST-Coordination-Id"
+
+// serve lets a call have its effect, and the observer see it. The calls of a
+// transaction have theirs with its commit.
 func (s *simulated) serve(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet || !strings.HasPrefix(r.URL.Path, "/mgmt/tm/") {
+	path, change := strings.CutPrefix(r.URL.EscapedPath(), "/mgmt/tm/")
+	if r.Method == http.MethodGet || !change {
 		s.device.Handler().ServeHTTP(w, r)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	effects := s.effects(r)
+	this := call{r.Method, strings.TrimPrefix(path, "ltm/")}
+	calls, waits := []call{this}, r.Header.Get(coordination)
+	switch transaction, commit := strings.CutPrefix(path, "transaction/"); {
+	case waits != "", path == "transaction", commit && r.Method == http.MethodDelete:
+		calls = nil
+	case commit:
+		calls = s.queued[transaction]
+	}
+	touched := map[string]thing{}
+	for _, c := range calls {
+		maps.Copy(touched, s.touches(c))
+	}
 	answer := httptest.NewRecorder()
 	s.device.Handler().ServeHTTP(answer, r)
-	if answer.Code < http.StatusBadRequest {
-		s.queue(r)
-		if len(effects) > 0 {
-			s.changed++
-		}
-		for _, e := range effects {
-			s.play.observe(errandOf(r.Context()), e.gone, e.touched)
-		}
+	switch {
+	case answer.Code >= http.StatusBadRequest:
+	case waits != "":
+		s.queued[waits] = append(s.queued[waits], this)
+	case len(calls) > 0:
+		s.changed++
+		s.play.observe(errandOf(r.Context()), touched)
 	}
-	for name, values := range answer.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	w.Write(answer.Body.Bytes()) //nolint:errcheck // a recorder takes all
 }
 
-// effect is what one change would do.
-type effect struct {
-	gone    bool
-	touched map[string]thing
-}
-
-const transactions = "/mgmt/tm/transaction"
-
-// effects are what a call would do: one change, or at the commit of a
-// transaction all that were queued in it.
-func (s *simulated) effects(r *http.Request) []effect {
-	changes := []*http.Request{r}
-	if id, ok := strings.CutPrefix(r.URL.Path, transactions); ok {
-		changes = nil
-		if r.Method == http.MethodPatch {
-			changes = s.queued[strings.TrimPrefix(id, "/")]
-		}
-	}
-	if r.Header.Get(inTransaction) != "" {
-		return nil
-	}
-	var effects []effect
-	for _, c := range changes {
-		effects = append(effects, effect{gone: c.Method == http.MethodDelete, touched: s.touches(c)})
-	}
-	return effects
-}
-
-const inTransaction = "X-F5-REST-Coordination-Id"
-
-// queue remembers a call that waits for the commit of its transaction.
-func (s *simulated) queue(r *http.Request) {
-	if id := r.Header.Get(inTransaction); id != "" {
-		s.queued[id] = append(s.queued[id], r)
-	}
-}
+// call is a change by its path below /mgmt/tm/ltm.
+type call struct{ method, path string }
 
 // touches are the things that stand and that a call would alter or remove.
-func (s *simulated) touches(r *http.Request) map[string]thing {
-	words := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/mgmt/tm/ltm/"), "/")
+func (s *simulated) touches(c call) map[string]thing {
+	words := strings.Split(c.path, "/")
 	touched := map[string]thing{}
 	add := func(kind, parent, path string) {
 		if name, t, ok := s.thing(kind, parent, path); ok {
@@ -187,7 +167,7 @@ func (s *simulated) touches(r *http.Request) map[string]thing {
 	case len(words) < 2:
 	case words[0] == "pool" && len(words) == 2:
 		add("ltm/pool", "", fullPath(words[1]))
-		if r.Method == http.MethodDelete {
+		if c.method == http.MethodDelete {
 			for _, m := range s.device.Objects("ltm/pool/members", fullPath(words[1])) {
 				add("ltm/pool/members", fullPath(words[1]), m)
 			}
@@ -199,7 +179,7 @@ func (s *simulated) touches(r *http.Request) map[string]thing {
 	case words[0] == "node", words[0] == "virtual":
 		add("ltm/"+words[0], "", fullPath(words[1]))
 	default:
-		s.play.violated("a call to what no plan speaks of: %s %s", r.Method, r.URL)
+		s.play.violated("a call to what no plan speaks of: %s %s", c.method, c.path)
 	}
 	return touched
 }
