@@ -82,6 +82,7 @@ type play struct {
 	violation *Violation
 	calls     map[string]int       // by kind, for the latency
 	byHand    map[string]time.Time // when a person last changed a thing
+	planned   map[string]bool      // nodes that a replica has made
 	foreign   map[string]string    // content of what is foreign
 	quiet     bool                 // no change may come
 	judged    int                  // writes when foreign things were last compared
