@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"landbridge.dev/testenv/bigip/fault"
@@ -86,10 +87,22 @@ func Start(ctx context.Context, o Options) (*Device, error) {
 	return d, nil
 }
 
+// checkVersion takes the versions that the schema speaks of.
+func checkVersion(v string) error {
+	var major, minor int
+	if _, err := fmt.Sscanf(v, "%d.%d", &major, &minor); err != nil || major < 14 || major > 17 || strings.Trim(v, "0123456789.") != "" {
+		return fmt.Errorf("TMOS version %q: want one from 14.0 to 17.x, such as 14.1.2.1", v)
+	}
+	return nil
+}
+
 // New makes a device without a listener: calls go through Handler. It must be
 // closed when it has a data plane.
 func New(o Options) (*Device, error) {
 	o = withDefaults(o)
+	if err := checkVersion(o.TMOS); err != nil {
+		return nil, fmt.Errorf("simulated BIG-IP: %w", err)
+	}
 	d := &Device{o: o, calls: newCallLog(o.AccessLog)}
 	d.store = mcp.New(mcp.Options{Version: o.TMOS, Hostname: o.Hostname, Clock: o.Clock})
 	if err := d.store.AddAdmin(o.Username, o.Password); err != nil {

@@ -92,6 +92,9 @@ func (f *commandFlags) check(rest []string, stderr io.Writer) error {
 	if (f.o.CertFile == "") != (f.o.KeyFile == "") {
 		return errors.New("bigip: --cert and --key go together")
 	}
+	if f.o.TMMs < 1 || f.o.MaxClients < 0 || f.o.Latency < 0 || f.o.CommitLatency < 0 {
+		return errors.New("bigip: --tmms wants 1 or more, --max-clients and the latencies 0 or more")
+	}
 	switch f.dataPlane {
 	case "auto":
 		f.o.DataPlane = true

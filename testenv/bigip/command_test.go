@@ -58,6 +58,7 @@ func TestCommandRefusesFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--data-plane", "maybe"}, {"--fault", "do=fly"}, {"--cert", "x"}, {"surplus"}, {"--nope"},
+		{"--tmos", "9.0"}, {"--tmos", "new"}, {"--tmms", "0"}, {"--max-clients", "-1"},
 	} {
 		if err := bigip.Command(t.Context(), args, io.Discard, io.Discard); err == nil {
 			t.Errorf("%v was taken", args)
