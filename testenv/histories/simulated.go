@@ -203,7 +203,7 @@ func (s *simulated) thing(kind, parent, path string) (name string, t thing, ok b
 	if !ok {
 		return "", thing{}, false
 	}
-	for _, volatile := range []string{"selfLink", "membersReference", "profilesReference", "policiesReference"} {
+	for _, volatile := range []string{"selfLink", "generation", "membersReference", "profilesReference", "policiesReference"} {
 		delete(o, volatile)
 	}
 	if up, _ := o["state"].(string); up != "user-down" {
