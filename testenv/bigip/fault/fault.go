@@ -98,7 +98,7 @@ func (r *Rule) set(name, value string) error {
 	var err error
 	switch name {
 	case "method":
-		r.Method = value
+		r.Method, err = method(value)
 	case "path":
 		r.Path = value
 	case "user":
@@ -119,6 +119,19 @@ func (r *Rule) set(name, value string) error {
 		return fmt.Errorf("unknown key %q (method, path, user, do, skip, count, status, delay, body)", name)
 	}
 	return err
+}
+
+// method reads a method in letters of either case, or "write".
+func method(value string) (string, error) {
+	if value == "write" {
+		return value, nil
+	}
+	m := strings.ToUpper(value)
+	switch m {
+	case http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete:
+		return m, nil
+	}
+	return "", fmt.Errorf("method %q: want GET, POST, PATCH, PUT, DELETE or write", value)
 }
 
 func (r *Rule) validate() error {
