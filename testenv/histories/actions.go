@@ -2,6 +2,8 @@ package histories
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing/synctest"
 	"time"
 
@@ -275,6 +277,20 @@ func (p *play) mend() {
 	}
 }
 
+// Clients makes every member have connections, for a time.
+type Clients struct{ For time.Duration }
+
+// String says what happens.
+func (a Clients) String() string {
+	return fmt.Sprintf("clients keep their connections for %s", a.For)
+}
+
+func (a Clients) do(p *play) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy = time.Now().Add(a.For)
+}
+
 // Reboot returns the device to the configuration that it had at the start.
 type Reboot struct{}
 
@@ -282,9 +298,14 @@ type Reboot struct{}
 func (Reboot) String() string { return "the device is started anew, and has forgotten all" }
 
 func (Reboot) do(p *play) {
-	if p.device.reboot() {
-		p.trouble = time.Now()
-		synctest.Wait()
-		p.settleForeign()
+	before := p.device.things()
+	if !p.device.reboot() {
+		return
 	}
+	p.trouble = time.Now()
+	synctest.Wait()
+	p.mu.Lock()
+	names := slices.Concat(slices.Collect(maps.Keys(before)), slices.Collect(maps.Keys(p.planned)))
+	p.mu.Unlock()
+	p.handled(names...)
 }

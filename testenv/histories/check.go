@@ -30,6 +30,7 @@ func (p *play) rest() {
 // that every Service is as asked, or says why not.
 func (p *play) calmDown() {
 	p.mend()
+	Clients{}.do(p)
 	for _, c := range p.clusters {
 		if c.leader() == nil {
 			c.replicas[0].lead()
@@ -192,6 +193,9 @@ func (p *play) checkReady(want state.Want, set *state.Set) {
 		have, _ := set.Pool(deviceName, pool.Path)
 		for _, m := range pool.Members {
 			is, there := have.Member(m.Endpoint)
+			if there && is.Owner.IsZero() {
+				continue // somebody else's, and left alone
+			}
 			if m.Admin == state.Enabled && (!there || is.Admin != state.Enabled) {
 				p.violated("%s is ready, nothing is wrong, and it takes no clients in %s (there: %t, %s)", m.Line(), pool.Path, there, is.Line())
 			}

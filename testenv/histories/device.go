@@ -39,6 +39,11 @@ type thing struct {
 	content string
 	owner   state.Owner // zero for foreign
 	within  string      // the name of the pool that it is a member of
+	gone    bool        // by the change that is observed
+	// at, drain and terminating are a member's.
+	at          state.Endpoint
+	drain       state.Deadline
+	terminating bool
 }
 
 // nameOf is how a thing is called.

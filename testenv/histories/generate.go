@@ -53,6 +53,9 @@ func drawAction(clusters, replicas int) *rapid.Generator[Action] {
 		{4, action(drawBreak)},
 		{5, rapid.Just[Action](Mend{})},
 		{1, rapid.Just[Action](Reboot{})},
+		{4, action(func(t *rapid.T) Clients {
+			return Clients{pick(t, "for", 20*time.Second, 2*time.Minute, 20*time.Minute)}
+		})},
 		{6, action(drawHand)},
 	} {
 		for range w.weight {

@@ -43,6 +43,9 @@ func proof(t *testing.T, on histories.Device) {
 		}
 		figures, v := playOne(t, h, on)
 		if v != nil && (broken == "" || v.Kind == broken) {
+			if broken == "" { // of a race the shrunk history may not tell
+				t.Logf("%s\n\nfirst seen in the history:\n%s\nwhich went:\n%s\n\nshrinking it", v.Rule, h, v.Log)
+			}
 			broken = v.Kind
 			rt.Logf("%s\n\nthe history:\n%s\nhow it went:\n%s", v.Rule, h, v.Log)
 			rt.Fatalf("a rule is broken: %s", v.Kind)

@@ -46,7 +46,10 @@ func (d *inMemory) things() map[string]thing {
 		if p, ok := o.(*state.Pool); ok {
 			for _, m := range p.Members {
 				m := &state.PoolMember{Backend: p.Backend, Pool: p.Path, Member: m}
-				all[nameOf(m)] = thing{content: contentOf(m), owner: m.Owner, within: nameOf(p)}
+				all[nameOf(m)] = thing{
+					content: contentOf(m), owner: m.Owner, within: nameOf(p),
+					at: m.Endpoint, drain: m.Drain, terminating: m.Terminating,
+				}
 			}
 		}
 	}
@@ -187,6 +190,7 @@ func (d *inMemory) touches(c plan.Change) map[string]thing {
 	name := nameOf(c.Object())
 	touched := map[string]thing{}
 	if t, ok := all[name]; ok && c.Op != plan.Create {
+		t.gone = c.Op == plan.Delete
 		touched[name] = t
 		if n, ok := c.Object().(*state.Node); ok && d.Set().MembersAt(n.Address) > 0 {
 			return nil // it stays
@@ -194,6 +198,7 @@ func (d *inMemory) touches(c plan.Change) map[string]thing {
 	}
 	for n, t := range all {
 		if c.Op == plan.Delete && t.within == name {
+			t.gone = true
 			touched[n] = t
 		}
 	}

@@ -21,6 +21,7 @@ func (p *play) observe(by *errand, touched map[string]thing) {
 	}
 	for name, t := range touched {
 		if !t.owner.IsZero() && by.replica.cluster.identity.Owns(t.owner) {
+			p.judgeLeaving(by, name, t)
 			continue
 		}
 		p.mu.Lock()

@@ -84,6 +84,8 @@ type play struct {
 	byHand    map[string]time.Time // when a person last changed a thing
 	planned   map[string]bool      // nodes that a replica has made
 	foreign   map[string]string    // content of what is foreign
+	idle      map[idleKey]bool     // members that were counted without a connection
+	busy      time.Time            // until when clients keep their connections
 	quiet     bool                 // no change may come
 	judged    int                  // writes when foreign things were last compared
 }
@@ -95,7 +97,7 @@ func Play(ctx context.Context, h History, on Device) (Figures, error) {
 	defer cancel()
 	p := &play{
 		ctx: ctx, box: &box{news: make(chan struct{}, 1)}, begin: time.Now(),
-		calls: map[string]int{}, byHand: map[string]time.Time{}, planned: map[string]bool{},
+		calls: map[string]int{}, byHand: map[string]time.Time{}, planned: map[string]bool{}, idle: map[idleKey]bool{},
 	}
 	if err := p.setUp(h, on); err != nil {
 		return Figures{}, err
@@ -229,6 +231,12 @@ func (p *play) latency(call string) time.Duration {
 	h := fnv.New32a()
 	fmt.Fprint(h, call, n)
 	return time.Millisecond + time.Duration(h.Sum32()%29000)*time.Microsecond
+}
+
+func (p *play) isBusy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Before(p.busy)
 }
 
 func plural(n int, what string) string {

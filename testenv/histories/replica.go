@@ -167,7 +167,7 @@ func (r *replica) translate(ref state.Ref) {
 	if !exists {
 		if rec != nil {
 			rec.result = translate.Result{Want: state.Want{Service: ref, Drain: rec.result.Want.Drain}}
-			r.ledger.Put(rec.result.Want, time.Time{})
+			r.put(rec.result.Want, time.Time{})
 			r.tell(ref)
 		}
 		return
@@ -190,8 +190,13 @@ func (r *replica) translate(ref state.Ref) {
 		r.records[ref] = rec
 	}
 	rec.result = result
-	r.ledger.Put(result.Want, in.Service.CreationTimestamp.Time)
+	r.put(result.Want, in.Service.CreationTimestamp.Time)
 	r.tell(ref)
+}
+
+func (r *replica) put(want state.Want, created time.Time) {
+	r.seen.asks(want)
+	r.ledger.Put(want, created)
 }
 
 // reported takes in what the worker says of a Service.

@@ -18,9 +18,12 @@ type seen struct {
 	replica *replica
 
 	mu    sync.Mutex
-	since time.Time // from when changes may be made; zero for not
-	lost  time.Time // when changes were last forbidden
-	knows time.Time // when the last full read that came back had begun
+	asked map[state.Ref]time.Time // when a Service last asked for something else
+	// drainless are the Services of which a member goes at once.
+	drainless map[state.Ref]bool
+	since     time.Time // from when changes may be made; zero for not
+	lost      time.Time // when changes were last forbidden
+	knows     time.Time // when the last full read that came back had begun
 }
 
 // errand is what a change is made with: who makes it, and how old the
@@ -39,7 +42,10 @@ func errandOf(ctx context.Context) *errand {
 }
 
 func (p *play) watch(r *replica) *seen {
-	return &seen{Backend: p.device.backend(r), play: p, replica: r}
+	return &seen{
+		Backend: p.device.backend(r), play: p, replica: r,
+		asked: map[state.Ref]time.Time{}, drainless: map[state.Ref]bool{},
+	}
 }
 
 // mayAct notes that changes may be made from now on, or not any more.
@@ -88,14 +94,17 @@ func (s *seen) Read(ctx context.Context, scope apply.Scope) (*state.Set, error) 
 // Apply checks that changes may be begun, and carries them out.
 func (s *seen) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
 	s.mu.Lock()
-	since, knows := s.since, s.knows
+	since, knows, lost := s.since, s.knows, s.lost
 	s.mu.Unlock()
 	for _, u := range units {
 		for _, c := range u.Changes {
 			s.play.note("    %s plans %s", s.replica.name, c)
 			s.play.plans(c)
 		}
+		s.judge(u)
 		switch {
+		case since.IsZero() && (time.Since(lost) <= longestHanding || ctx.Err() != nil):
+			// It was under way when the lease was lost, looking at a pool.
 		case since.IsZero():
 			s.play.violated("%s began a change without the lease: %s", s.replica.name, u.Changes[0])
 		case knows.Before(since):
@@ -123,7 +132,37 @@ func (p *play) plans(c plan.Change) {
 	}
 }
 
-// Count counts.
+// asks notes that a Service asks for something, be it the same as before.
+func (s *seen) asks(want state.Want) {
+	drainless := want.Drain == 0
+	for _, o := range want.Objects {
+		if p, ok := o.(*state.Pool); ok && p.DrainTimeout == 0 {
+			drainless = true
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[want.Service], s.drainless[want.Service] = time.Now(), drainless
+}
+
+// Count counts. While clients are busy, every member has a connection.
 func (s *seen) Count(ctx context.Context, pool state.ID) ([]apply.Count, error) {
-	return s.Backend.(apply.Counter).Count(ctx, pool)
+	counts, err := s.Backend.(apply.Counter).Count(ctx, pool)
+	for i, c := range counts {
+		if s.play.connected("pool "+pool.Name, c.Endpoint) {
+			counts[i].Connections = 1
+		}
+	}
+	return counts, err
+}
+
+// connected says whether a member has a connection now.
+func (p *play) connected(pool string, at state.Endpoint) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Now().Before(p.busy) {
+		return true
+	}
+	p.idle[idleKey{pool, at}] = true
+	return false
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -160,6 +161,7 @@ func (s *simulated) touches(c call) map[string]thing {
 	touched := map[string]thing{}
 	add := func(kind, parent, path string) {
 		if name, t, ok := s.thing(kind, parent, path); ok {
+			t.gone = c.method == http.MethodDelete
 			touched[name] = t
 		}
 	}
@@ -225,6 +227,11 @@ func (s *simulated) thing(kind, parent, path string) (name string, t thing, ok b
 		return "node " + path, t, true
 	case "ltm/pool/members":
 		t.owner, t.within = ownerOf(description, own, false), "pool "+parent
+		address, _ := o["address"].(string)
+		if a, err := state.ParseAddress(address); err == nil {
+			t.at = state.Endpoint{Address: a, Port: portOf(path)}
+		}
+		_, t.drain, t.terminating, _ = state.ParseMemberNote(description)
 		return "member " + path + " of " + parent, t, true
 	case "ltm/pool":
 		t.owner = ownerOf(description, own, true)
@@ -232,6 +239,15 @@ func (s *simulated) thing(kind, parent, path string) (name string, t thing, ok b
 	}
 	t.owner = ownerOf(description, own, true)
 	return "virtual-server " + path, t, true
+}
+
+// portOf is the port that a member's path ends in.
+func portOf(path string) uint16 {
+	n, err := strconv.ParseUint(path[strings.LastIndexAny(path, ".:")+1:], 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
 }
 
 func (s *simulated) things() map[string]thing {
