@@ -151,6 +151,9 @@ func TestDiffLeavesOthersAlone(t *testing.T) {
 			name: "foreign members of our pool, at our endpoint and elsewhere",
 			in: input(follow(wantPool(ready("10.0.0.1:8080")), virtual()), virtual(),
 				havePool(on(unready("10.0.0.1:8080"), state.Owner{}), on(ready("10.9.0.1:8080"), state.Owner{}), on(ready("10.9.0.2:8080"), theyr))),
+			want: expect{Problems: []string{
+				"ForeignMember: member 10.0.0.1:8080 of pool /web/cart on bigip/dc1 is not ours, is offline, and stands where a ready endpoint is; enable it there, or remove it",
+			}},
 		},
 		{
 			name: "a pool with foreign members is not deleted, and says so",

@@ -179,3 +179,19 @@ func TestDiffOrphansNoSharedNode(t *testing.T) {
 		}
 	}
 }
+
+// A member that a person made their own is left as it is; that it keeps a ready
+// endpoint from its clients is said.
+func TestDiffSaysWhereAForeignMemberStandsInTheWay(t *testing.T) {
+	t.Parallel()
+	off := on(ready("10.0.0.1:8080"), state.Owner{})
+	off.Admin = state.Disabled
+	r := plan.Diff(input(follow(wantPool(ready("10.0.0.1:8080"))), havePool(off)))
+	if len(r.Changes) > 0 || len(r.Problems) != 1 || r.Problems[0].Reason != "ForeignMember" {
+		t.Errorf("changes %v, problems %v", r.Changes, r.Problems)
+	}
+	off.Admin = state.Enabled
+	if r := plan.Diff(input(follow(wantPool(ready("10.0.0.1:8080"))), havePool(off))); len(r.Problems) > 0 {
+		t.Errorf("one that takes clients: %v", r.Problems)
+	}
+}

@@ -100,8 +100,12 @@ func (d *differ) members(want, have *state.Pool) {
 			}
 			h = h[1:]
 		default:
-			if d.ours(h[0].Owner) {
+			switch {
+			case d.ours(h[0].Owner):
 				d.standing(want, have, w[0], h[0])
+			case w[0].Admin == state.Enabled && h[0].Admin != state.Enabled:
+				d.problem("ForeignMember", "member "+h[0].Endpoint.String()+" of pool "+have.Path+" on "+d.Backend+
+					" is not ours, is "+h[0].Admin.String()+", and stands where a ready endpoint is; enable it there, or remove it")
 			}
 			w, h = w[1:], h[1:]
 		}
