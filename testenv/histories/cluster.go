@@ -111,10 +111,10 @@ func (c *cluster) vanish(ref state.Ref) {
 }
 
 // setFinalizer puts ours on or takes it off. The API server may be away.
-func (c *cluster) setFinalizer(ref state.Ref, on bool) bool {
+func (c *cluster) setFinalizer(ref state.Ref, on bool) {
 	s := c.services[ref]
 	if c.away || s == nil {
-		return false
+		return
 	}
 	s.object = s.object.DeepCopy()
 	s.object.Finalizers = nil
@@ -125,7 +125,6 @@ func (c *cluster) setFinalizer(ref state.Ref, on bool) bool {
 		delete(c.services, ref)
 	}
 	c.event(ref)
-	return true
 }
 
 // event lets every replica see a Service, unless the API server is away.

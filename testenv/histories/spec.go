@@ -121,7 +121,7 @@ func (s Spec) annotations() map[string]string {
 		add("drain-timeout."+first, s.PortDrain)
 	}
 	if s.Unknown {
-		add("virtual-adress", "203.0.113.1")
+		add("virtual-addresses", "203.0.113.1")
 	}
 	return all
 }
