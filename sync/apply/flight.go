@@ -43,7 +43,7 @@ func (w *Worker) start(ctx context.Context, f flight) {
 	w.locks.take(f.locks)
 	f.term = w.term
 	w.calls.Go(func() {
-		if f.seen, f.outcome = w.newcomers(f.term, f.unit); f.seen == nil && f.outcome.Status == Done {
+		if f.seen, f.outcome = w.newcomers(f); f.seen == nil && f.outcome.Status == Done {
 			f.outcome = w.Backend.Apply(f.term, []Unit{f.unit})[0]
 			if f.outcome.looksAgain() {
 				f.seen, _ = w.Backend.Read(ctx, Scope{IDs: idsOf(f.unit)})
@@ -58,13 +58,14 @@ func (w *Worker) start(ctx context.Context, f flight) {
 
 // newcomers looks at the pools that a Unit removes, whose members go with
 // them. If one has a member that the plan did not know, which somebody may
-// have added since the last full read, it returns the pools as they stand, and
-// nothing is done: the plan is made anew. Otherwise that is nil. Where the look
+// have added since the last full read, or if the Service asks for something else
+// by now, it returns the pools as they stand, and nothing is done: the plan is
+// made anew. Otherwise that is nil. Where the look
 // fails, the Unit ends with the outcome: a device does not refuse to remove a
 // pool for its members.
-func (w *Worker) newcomers(ctx context.Context, u Unit) (*state.Set, Outcome) {
+func (w *Worker) newcomers(f flight) (*state.Set, Outcome) {
 	known := map[state.ID]*state.Pool{}
-	for _, c := range u.Changes {
+	for _, c := range f.unit.Changes {
 		if p, ok := c.Before.(*state.Pool); ok && c.Op == plan.Delete {
 			known[p.ID()] = p
 		}
@@ -72,9 +73,12 @@ func (w *Worker) newcomers(ctx context.Context, u Unit) (*state.Set, Outcome) {
 	if len(known) == 0 {
 		return nil, Outcome{}
 	}
-	set, err := w.Backend.Read(ctx, Scope{IDs: slices.Collect(maps.Keys(known))})
+	set, err := w.Backend.Read(f.term, Scope{IDs: slices.Collect(maps.Keys(known))})
 	if err != nil {
 		return nil, Outcome{Status: Unavailable, Reason: reasonOf(err), Err: fmt.Errorf("looking at what is to be removed: %w", err)}
+	}
+	if _, revision, _ := w.Ledger.Want(w.Backend.Name(), f.unit.Service); revision != f.revision {
+		return set, Outcome{} // meanwhile something else was asked
 	}
 	for id, before := range known {
 		now, ok := set.Pool(id.Backend, id.Name)

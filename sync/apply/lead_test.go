@@ -100,3 +100,31 @@ func TestLookThatFailsOrLastsTooLongRemovesNothing(t *testing.T) {
 		})
 	}
 }
+
+// What is asked while a pool is looked at before its removal counts: that the
+// Service is paused, say, or wants the pool after all.
+func TestPauseDuringTheLookHolds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		b := start(t, device)
+		defer b.end()
+		want := service("cart", "203.0.113.1")
+		b.put(want)
+		b.lead()
+		device.SetReadHook(func(ctx context.Context, s apply.Scope) error {
+			if !s.All() {
+				time.Sleep(10 * time.Second) // of the bubble
+			}
+			return ctx.Err()
+		})
+		before := device.Writes()
+		b.put(state.Want{Service: want.Service, Deleted: true})
+		b.put(state.Want{Service: want.Service, Mode: state.Still})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := device.Writes() - before; n != 0 {
+			t.Errorf("%d changes were made for a Service that is paused", n)
+		}
+	})
+}
