@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,7 +22,9 @@ import (
 var us = state.Identity{Cluster: "prod", UID: "0123abcd"}
 
 // bench is a ledger with workers over memory backends, in a bubble where time
+
 // passes only while all wait.
+
 type bench struct {
 	t       *testing.T
 	ledger  *ledger.Ledger
@@ -74,6 +74,7 @@ func (b *bench) end() {
 }
 
 // lead lets every worker act, and waits until nothing moves any more.
+
 func (b *bench) lead() {
 	for _, w := range b.workers {
 		w.Act(true)
@@ -93,6 +94,7 @@ func (b *bench) report(ref state.Ref) apply.Report {
 }
 
 // reason is the first reason why a Service is not as asked; "" for none.
+
 func (b *bench) reason(ref state.Ref) string {
 	if problems := b.report(ref).Problems; len(problems) > 0 {
 		return problems[0].Reason
@@ -105,6 +107,7 @@ func endpoint(s string) state.Endpoint {
 }
 
 // service is what a Service with these pods wants on a device.
+
 func service(name, vip string, pods ...string) state.Want {
 	ref := state.Ref{Namespace: "shop", Name: name}
 	path := "/web/lb_prod_shop_" + name + "_80"
@@ -196,189 +199,15 @@ func TestOrphansAreCleanedUpOnlyByTheLeader(t *testing.T) {
 	})
 }
 
-func TestRefusedServiceBacksOffAlone(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device := memory.New(dc1)
-		tries := 0
-		device.SetHook(func(_ context.Context, c plan.Change) *memory.Fault {
-			if v, ok := c.After.(*state.VirtualServer); ok && v.Owner.Service.Name == "bad" {
-				tries++
-				return &memory.Fault{Status: apply.Refused, Reason: "DeviceRefused", Err: errors.New("no such profile")}
-			}
-			return nil
-		})
-		b := start(t, device)
-		defer b.end()
-		bad, good := service("bad", "203.0.113.1", "10.0.0.1"), service("good", "203.0.113.2", "10.0.0.2")
-		b.put(bad)
-		b.put(good)
-		b.lead()
-		if got := b.reason(bad.Service); got != "DeviceRefused" {
-			t.Errorf("reason %q, want DeviceRefused", got)
-		}
-		if !b.report(good.Service).Settled {
-			t.Error("the other Service was held up")
-		}
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		if tries != 4 { // at 0, 1, 3 and 7 s
-			t.Errorf("tried %d times within 10 s, want 4", tries)
-		}
-		device.SetHook(nil)
-		b.put(service("bad", "203.0.113.1", "10.0.0.1", "10.0.0.9"))
-		if !b.report(bad.Service).Settled {
-			t.Error("a change by a person did not end the backoff at once")
-		}
-	})
-}
-
-func TestUnknownOutcomeIsReadBeforeItIsWrittenAgain(t *testing.T) {
-	t.Parallel()
-	for _, effect := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			device := memory.New(dc1)
-			var once sync.Once
-			device.SetHook(func(_ context.Context, c plan.Change) (f *memory.Fault) {
-				if c.ID().Kind == state.KindPool {
-					once.Do(func() {
-						f = &memory.Fault{Status: apply.Unknown, Effect: effect, Err: errors.New("the connection was cut")}
-					})
-				}
-				return f
-			})
-			b := start(t, device)
-			defer b.end()
-			want := service("cart", "203.0.113.1", "10.0.0.1")
-			b.put(want)
-			b.lead()
-			time.Sleep(2 * time.Second)
-			synctest.Wait()
-			if !b.report(want.Service).Settled {
-				t.Fatalf("effect %v: not settled", effect)
-			}
-			read := slices.ContainsFunc(device.Calls(), func(c memory.Call) bool { return c.Read && !c.Scope.All() })
-			if !read {
-				t.Errorf("effect %v: written again without a read of the Unit's objects", effect)
-			}
-			pools := 0
-			for _, c := range device.Calls() {
-				if !c.Read && c.Change.Op == plan.Create && c.Change.ID().Kind == state.KindPool {
-					pools++
-				}
-			}
-			if want := map[bool]int{true: 1, false: 2}[effect]; pools != want {
-				t.Errorf("effect %v: the pool was made %d times, want %d", effect, pools, want)
-			}
-		})
-	}
-}
-
 // TestStaleRefusalIsReadBeforeTheNextTry has somebody delete the pool to which
+
 // the next change belongs: what is refused until the resync otherwise is right
+
 // again after one backoff.
-func TestStaleRefusalIsReadBeforeTheNextTry(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device := memory.New(dc1)
-		b := start(t, device)
-		defer b.end()
-		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
-		b.lead()
-		before := fullReads(device)
-		device.Remove(service("cart", "203.0.113.1").Objects[0].ID())
-		want := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
-		b.put(want)
-		if got := b.reason(want.Service); got != "NotFound" {
-			t.Errorf("reason %q, want NotFound", got)
-		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		r := b.report(want.Service)
-		if !r.Settled || r.Members != 2 {
-			t.Errorf("report %+v after the backoff, want settled with 2 members", r)
-		}
-		if n := fullReads(device); n != before {
-			t.Errorf("all was read %d times for one stale object", n-before)
-		}
-	})
-}
 
 // TestStaleFault has a backend say so itself.
-func TestStaleFault(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device := memory.New(dc1)
-		stands := service("cart", "203.0.113.1", "10.0.0.1").Objects[0]
-		device.SetHook(func(_ context.Context, c plan.Change) *memory.Fault {
-			if c.ID() == stands.ID() && c.Op == plan.Create {
-				return &memory.Fault{Status: apply.Refused, Stale: true, Effect: true, Reason: "AlreadyExists", Err: errors.New("it stands")}
-			}
-			return nil
-		})
-		b := start(t, device)
-		defer b.end()
-		want := service("cart", "203.0.113.1", "10.0.0.1")
-		b.put(want)
-		b.lead()
-		if got := b.reason(want.Service); got != "AlreadyExists" {
-			t.Errorf("reason %q, want AlreadyExists", got)
-		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if !b.report(want.Service).Settled {
-			t.Errorf("not settled after the backoff: %+v", b.report(want.Service))
-		}
-	})
-}
-
-func TestUnavailableBackendIsProbedAndComesBack(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device := memory.New(dc1)
-		device.SetReadHook(func(context.Context, apply.Scope) error { return errors.New("connection refused") })
-		b := start(t, device)
-		defer b.end()
-		want := service("cart", "203.0.113.1", "10.0.0.1")
-		b.put(want)
-		b.lead()
-		if got := b.reason(want.Service); got != "BackendUnavailable" {
-			t.Errorf("reason %q, want BackendUnavailable", got)
-		}
-		time.Sleep(5 * time.Minute)
-		synctest.Wait()
-		if n := len(device.Calls()); n > 20 {
-			t.Errorf("%d probes in 5 minutes, want few", n)
-		}
-		device.SetReadHook(nil)
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
-		if !b.report(want.Service).Settled {
-			t.Error("not settled within 30 s of the return")
-		}
-	})
-}
-
-func TestDriftIsRepairedAtTheResync(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device := memory.New(dc1)
-		b := start(t, device)
-		defer b.end()
-		want := service("cart", "203.0.113.1", "10.0.0.1")
-		b.put(want)
-		b.lead()
-		device.Remove(want.Objects[1].ID())
-		time.Sleep(6 * time.Minute)
-		synctest.Wait()
-		if _, there := device.Set().Get(want.Objects[1].ID()); !there {
-			t.Error("the virtual server that somebody deleted is not back")
-		}
-	})
-}
 
 // lateAnswers answers full reads a minute after it looked.
-type lateAnswers struct{ *memory.Backend }
 
 func (l lateAnswers) Read(ctx context.Context, s apply.Scope) (*state.Set, error) {
 	set, err := l.Backend.Read(ctx, s)
@@ -393,7 +222,9 @@ func (l lateAnswers) Read(ctx context.Context, s apply.Scope) (*state.Set, error
 }
 
 // pair is a backend with two units, each with objects of its own: what is read
+
 // and changed is the active one's.
+
 type pair struct {
 	*memory.Backend
 	other *memory.Backend
@@ -411,7 +242,9 @@ func (p *pair) Watch(ctx context.Context) string {
 }
 
 // TestAnotherUnitIsReadAnew moves a backend to a unit that lacks the latest
+
 // changes.
+
 func TestAnotherUnitIsReadAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -436,7 +269,9 @@ func TestAnotherUnitIsReadAnew(t *testing.T) {
 }
 
 // TestReadOfTheUnitBeforeIsDropped has the unit change while a full read is
+
 // under way: its answer is not believed.
+
 func TestReadOfTheUnitBeforeIsDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -462,40 +297,10 @@ func TestReadOfTheUnitBeforeIsDropped(t *testing.T) {
 	})
 }
 
-func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device := memory.New(dc1)
-		b := start(t, lateAnswers{device})
-		defer b.end()
-		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
-		b.lead()
-		time.Sleep(2 * time.Minute) // the first read, and the one that the new leader makes
-		synctest.Wait()
-		if b.report(state.Ref{Namespace: "shop", Name: "cart"}).Members != 1 {
-			t.Fatal("not settled after the first read")
-		}
-		time.Sleep(5*time.Minute + 30*time.Second) // the resync is under way
-		want := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
-		b.put(want)
-		if _, there := device.Set().Get(memberID(want, "10.0.0.2")); !there {
-			t.Error("the change waited for the resync")
-		}
-		asked := changes(device)
-		time.Sleep(2 * time.Minute) // its answer, older than the change, has come
-		synctest.Wait()
-		if !b.report(want.Service).Settled || changes(device) != asked {
-			t.Errorf("settled %v, %d changes more: the late answer was believed", b.report(want.Service).Settled, changes(device)-asked)
-		}
-	})
-}
-
 // changes is how many changes a backend was asked for, with or without effect.
-func changes(b *memory.Backend) int {
-	return len(slices.DeleteFunc(b.Calls(), func(c memory.Call) bool { return c.Read }))
-}
 
 // fullReads is how often all was read.
+
 func fullReads(b *memory.Backend) int {
 	return len(slices.DeleteFunc(b.Calls(), func(c memory.Call) bool { return !c.Read || !c.Scope.All() }))
 }
@@ -644,186 +449,8 @@ func TestOneUnitMakesTheNodeThatSeveralShare(t *testing.T) {
 }
 
 // crowd is a device that serves many Services, and their Wants.
-func crowd(t *testing.T, services int) (*memory.Backend, []state.Want) {
-	t.Helper()
-	device := memory.New(dc1)
-	var wants []state.Want
-	for i := range services {
-		name := "s" + strconv.Itoa(i)
-		wants = append(wants, service(name, "203.0.113."+strconv.Itoa(i+1), "10.0.0."+strconv.Itoa(i+1)))
-	}
-	first := start(t, device)
-	for _, w := range wants {
-		first.put(w)
-	}
-	first.lead()
-	first.end()
-	return device, wants
-}
-
-func TestBrakeHoldsWhatNobodyDeleted(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device, wants := crowd(t, 40)
-		before := device.Set()
-		b := start(t, device)
-		defer b.end()
-		// An API server with an empty store: no Service at all, but one new.
-		fresh := service("fresh", "203.0.113.200", "10.0.1.1")
-		b.put(fresh)
-		b.lead()
-		time.Sleep(5 * time.Minute)
-		synctest.Wait()
-		for o := range before.All() {
-			now, there := device.Set().Get(o.ID())
-			if !there || !state.Equal(o, now) {
-				t.Fatalf("%s was changed or removed, past the brake", o.ID())
-			}
-		}
-		if !b.report(fresh.Service).Settled {
-			t.Error("the brake held up what was to be made")
-		}
-		if got := b.reason(wants[0].Service); got != "Braked" {
-			t.Errorf("reason %q, want Braked", got)
-		}
-	})
-}
-
-func TestAllowReleasesTheBrakeForThatPlanAlone(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device, wants := crowd(t, 40)
-		b := start(t, device)
-		defer b.end()
-		b.put(wants[0])
-		b.put(wants[1])
-		b.lead()
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		message := b.report(wants[5].Service).Problems[0].Message
-		_, hash, _ := strings.Cut(message, "landbridge allow ")
-		hash = strings.TrimRight(hash, "`")
-		b.workers[dc1].Allow("0123456789ab", time.Now().Add(10*time.Minute))
-		synctest.Wait()
-		if device.Set().Len() != 120 {
-			t.Fatal("another hash released the brake")
-		}
-		b.workers[dc1].Allow(hash, time.Now().Add(10*time.Minute))
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
-		if n := device.Set().Len(); n != 6 {
-			t.Errorf("%d objects stand, want the 6 of the two Services that are left", n)
-		}
-	})
-}
-
-func TestBrakeLetsDeletedServicesAndFewOthersGo(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device, wants := crowd(t, 40)
-		b := start(t, device)
-		defer b.end()
-		for _, w := range wants {
-			b.put(w)
-		}
-		b.lead()
-		for i, w := range wants[:20] {
-			b.put(state.Want{Service: w.Service, Deleted: i < 15, Drain: time.Second})
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if n := device.Set().Len(); n != 20*3 {
-			t.Errorf("%d objects stand, want those of 20 Services: 15 were deleted, 5 opted out", n)
-		}
-	})
-}
 
 // leave is a Want in which a pod terminates, and still serves.
-func leave(w state.Want, pod string) state.Want {
-	pool := *w.Objects[0].(*state.Pool)
-	m, _ := pool.Member(endpoint(pod))
-	m.Admin, m.Terminating, m.Serves = state.Offline, true, true
-	w.Objects = []state.Object{pool.With(m), w.Objects[1]}
-	return w
-}
-
-func TestDrainEndsWithTheLastConnection(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device := memory.New(dc1)
-		b := start(t, device)
-		defer b.end()
-		want := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
-		b.put(want)
-		b.lead()
-		leaver := memberID(want, "10.0.0.2")
-		device.SetConnections(leaver, 3)
-		quiet := device.Counted()
-		b.put(leave(want, "10.0.0.2"))
-		time.Sleep(20 * time.Second)
-		synctest.Wait()
-		o, there := device.Set().Get(leaver)
-		if !there || o.(*state.PoolMember).Admin != state.Offline {
-			t.Fatalf("the member with 3 connections is there: %v, want it forced offline", there)
-		}
-		if n := device.Counted() - quiet; quiet != 0 || n < 10 || n > 25 {
-			t.Errorf("counted %d times before and %d times in 20 s of draining, want 0 and about 20", quiet, n)
-		}
-		device.SetConnections(leaver, 0)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if _, there := device.Set().Get(leaver); there {
-			t.Error("the member has no connection left, and is still there")
-		}
-		counted := device.Counted()
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if device.Counted() != counted {
-			t.Error("counting went on after the drain")
-		}
-	})
-}
-
-func TestLastServingMemberStaysUntilAnotherIsAvailable(t *testing.T) {
-	t.Parallel()
-	for _, comesUp := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			device := memory.New(dc1)
-			b := start(t, device)
-			defer b.end()
-			old := service("cart", "203.0.113.1", "10.0.0.1")
-			old.Objects[0].(*state.Pool).Monitors = []string{"/Common/tcp"}
-			b.put(old)
-			b.lead()
-			device.SetConnections(memberID(old, "10.0.0.1"), 1)
-			both := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
-			both.Objects[0].(*state.Pool).Monitors = []string{"/Common/tcp"}
-			b.put(leave(both, "10.0.0.1"))
-			admin := func() state.Admin {
-				o, _ := device.Set().Get(memberID(old, "10.0.0.1"))
-				return o.(*state.PoolMember).Admin
-			}
-			time.Sleep(3 * time.Second)
-			synctest.Wait()
-			if _, there := device.Set().Get(memberID(both, "10.0.0.2")); !there {
-				t.Fatal("the new member waited for the old one")
-			}
-			if admin() != state.Enabled {
-				t.Fatal("the only member that serves was taken offline")
-			}
-			if comesUp {
-				device.SetAvailable(memberID(both, "10.0.0.2"), true)
-				time.Sleep(2 * time.Second)
-			} else {
-				time.Sleep(8 * time.Second) // longer than the gate holds
-			}
-			synctest.Wait()
-			if admin() != state.Offline {
-				t.Errorf("another is available: %v; the leaving member is not offline", comesUp)
-			}
-		})
-	}
-}
 
 func TestMemberThatSomebodyAddedIsNotDeletedWithThePool(t *testing.T) {
 	t.Parallel()
@@ -869,66 +496,6 @@ func TestStandbyTellsNothing(t *testing.T) {
 		b.lead()
 		if b.report(want.Service).Gone {
 			t.Error("told as gone, and it stands")
-		}
-	})
-}
-
-func TestTwoThatLeaveDoNotCountOnEachOther(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device := memory.New(dc1)
-		b := start(t, device)
-		defer b.end()
-		monitored := func(w state.Want) state.Want {
-			w.Objects[0].(*state.Pool).Monitors = []string{"/Common/tcp"}
-			return w
-		}
-		old := monitored(service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2"))
-		b.put(old)
-		b.lead()
-		for _, pod := range []string{"10.0.0.1", "10.0.0.2"} {
-			device.SetAvailable(memberID(old, pod), true)
-		}
-		time.Sleep(6 * time.Minute) // the resync sees them up
-		synctest.Wait()
-		next := monitored(service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2", "10.0.0.3"))
-		b.put(leave(leave(next, "10.0.0.1"), "10.0.0.2"))
-		serving := 0
-		for _, pod := range []string{"10.0.0.1", "10.0.0.2"} {
-			if o, there := device.Set().Get(memberID(old, pod)); there && o.(*state.PoolMember).Admin == state.Enabled {
-				serving++
-			}
-		}
-		if serving == 0 {
-			t.Error("both were taken offline before the third was up")
-		}
-	})
-}
-
-func TestResyncDoesNotDelayAChange(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		device, wants := crowd(t, 60)
-		b := start(t, device)
-		defer b.end()
-		for _, w := range wants {
-			b.put(w)
-		}
-		b.lead()
-		for _, w := range wants[:50] {
-			device.Remove(w.Objects[1].ID()) // all to be repaired
-		}
-		device.SetHook(func(context.Context, plan.Change) *memory.Fault {
-			time.Sleep(time.Second)
-			return nil
-		})
-		time.Sleep(5*time.Minute + 1500*time.Millisecond) // the resync has found them
-		want := service("s59", "203.0.113.60", "10.0.0.60", "10.0.1.1")
-		b.ledger.Put(want, time.Time{})
-		time.Sleep(4 * time.Second)
-		synctest.Wait()
-		if _, there := device.Set().Get(memberID(want, "10.0.1.1")); !there {
-			t.Error("a change waited behind the repairs of a resync")
 		}
 	})
 }
