@@ -103,5 +103,5 @@ type idleKey struct {
 func (r *replica) drainless(ref state.Ref) bool {
 	r.seen.mu.Lock()
 	defer r.seen.mu.Unlock()
-	return r.seen.drainless[ref] || time.Since(r.seen.asked[ref]) < sinceAsked
+	return r.seen.drainless[ref] || time.Since(r.seen.undrained[ref]) < sinceAsked
 }

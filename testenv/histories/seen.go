@@ -19,8 +19,10 @@ type seen struct {
 
 	mu    sync.Mutex
 	asked map[state.Ref]time.Time // when a Service last asked for something else
-	// drainless are the Services of which a member goes at once.
+	// drainless are the Services of which a member goes at once, and undrained
+	// is when that was last so.
 	drainless map[state.Ref]bool
+	undrained map[state.Ref]time.Time
 	since     time.Time // from when changes may be made; zero for not
 	lost      time.Time // when changes were last forbidden
 	knows     time.Time // when the last full read that came back had begun
@@ -44,7 +46,7 @@ func errandOf(ctx context.Context) *errand {
 func (p *play) watch(r *replica) *seen {
 	return &seen{
 		Backend: p.device.backend(r), play: p, replica: r,
-		asked: map[state.Ref]time.Time{}, drainless: map[state.Ref]bool{},
+		asked: map[state.Ref]time.Time{}, drainless: map[state.Ref]bool{}, undrained: map[state.Ref]time.Time{},
 	}
 }
 
@@ -142,7 +144,11 @@ func (s *seen) asks(want state.Want) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked[want.Service], s.drainless[want.Service] = time.Now(), drainless
+	s.asked[want.Service] = time.Now()
+	if drainless || s.drainless[want.Service] {
+		s.undrained[want.Service] = time.Now()
+	}
+	s.drainless[want.Service] = drainless
 }
 
 // Count counts. While clients are busy, every member has a connection.
