@@ -12,18 +12,24 @@ import (
 // take together.
 const restAfter = 11 * time.Minute
 
+// longestUnrest is how long a world without faults may take to come to rest.
+const longestUnrest = 2 * time.Hour
+
 // rest lets time pass until nothing has changed on the device for longer than
 // anything waits.
 func (p *play) rest() {
-	for range 20 {
-		before := p.device.writes()
-		p.pass(restAfter)
-		if p.device.writes() == before || p.failed() {
-			p.compareForeign()
+	began, last, seen := time.Now(), time.Now(), p.device.writes()
+	for time.Since(last) < restAfter && !p.failed() {
+		if time.Since(began) > longestUnrest {
+			p.violated("it does not come to rest")
 			return
 		}
+		p.pass(time.Minute)
+		if n := p.device.writes(); n != seen {
+			last, seen = time.Now(), n
+		}
 	}
-	p.violated("it does not come to rest")
+	p.compareForeign()
 }
 
 // calmDown ends all faults, sees that each cluster has a leader, and demands

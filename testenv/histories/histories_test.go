@@ -13,23 +13,32 @@ import (
 	"landbridge.dev/testenv/histories"
 )
 
-// Without flags each test plays as many histories as -rapid.checks says, 100,
-// or as fit into half a minute. For a proof:
+// Without flags each test plays 300 histories, or as many as fit into a quarter
+// of a minute. For a proof:
 //
-//	go test ./testenv/histories -run Simulated -histories.for=2h -rapid.checks=10000
+//	go test ./testenv/histories -run Simulated -timeout 3h -histories.for 2h -rapid.checks 10000
+//
+// What breaks a rule is shrunk and printed, with a file or a seed to play it
+// again: -rapid.failfile, -rapid.seed.
 var (
-	long  = flag.Duration("histories.for", 15*time.Second, "how long each test goes on drawing histories")
+	long  = flag.Duration("histories.for", short, "how long each test goes on drawing histories")
 	steps = flag.Int("histories.steps", 25, "how many steps a history has, more or less")
 )
+
+const short = 15 * time.Second
 
 // TestMain draws the same histories each time, unless a seed is given or the
 // run is a long one: a change is judged by what it changed, and what a new seed
 // finds is found in a long run.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	seed := flag.Lookup("rapid.seed")
-	if seed.Value.String() == "0" && *long <= 15*time.Second {
-		if err := seed.Value.Set("20261120"); err != nil {
+	usual := map[string]string{"rapid.seed": "20261120", "rapid.checks": "300"}
+	flag.Visit(func(f *flag.Flag) { delete(usual, f.Name) })
+	if *long > short {
+		delete(usual, "rapid.seed")
+	}
+	for name, value := range usual {
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}
