@@ -22,7 +22,7 @@ func Load(path string) (*Config, error) {
 }
 
 // Parse decodes and validates a configuration, and fills in defaults. An
-// unknown key is an error, as is a section whose part is not in this version.
+// unknown key is an error.
 func Parse(raw []byte) (*Config, error) {
 	c, err := decode(raw)
 	if err != nil {
@@ -35,6 +35,16 @@ func Parse(raw []byte) (*Config, error) {
 	return c, nil
 }
 
+// Problems are the single problems of which an error of Load or Parse is made,
+// each with its path in the file.
+func Problems(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
 func (c *Config) setDefaults() {
 	if c.Mode == "" {
 		c.Mode = ModeApply
@@ -42,6 +52,10 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Brakes.MaxDeletePercent, 30)
 	setDefault(&c.Brakes.MinDelete, 10)
 	setDefault(&c.Brakes.Window, Duration(10*time.Minute))
+	c.BGP.setDefaults()
+	if c.MQ != nil && c.MQ.VMVhost == "" {
+		c.MQ.VMVhost = DefaultVhost
+	}
 	for i := range c.BIGIP {
 		b := &c.BIGIP[i]
 		if b.LoginProvider == "" {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
+
+	"landbridge.dev/config/annotation"
 )
 
 const (
@@ -36,13 +38,6 @@ func (k *checker) bad(path, format string, args ...any) {
 	k.errs = append(k.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
 }
 
-// later refuses what is known and not built yet.
-func (k *checker) later(path string, written bool) {
-	if written {
-		k.bad(path, "not in this version")
-	}
-}
-
 func validate(c *Config) []error {
 	k := &checker{}
 	if c.APIVersion != APIVersion {
@@ -51,8 +46,9 @@ func validate(c *Config) []error {
 	if c.Kind != Kind {
 		k.bad("kind", "is %q, must be %q", c.Kind, Kind)
 	}
-	if !label.MatchString(c.Cluster) || len(c.Cluster) > mostCluster {
-		k.bad("cluster", "%q must be a DNS label (a-z, 0-9, -) of at most %d characters", c.Cluster, mostCluster)
+	k.cluster("cluster", c.Cluster)
+	for i, name := range c.FormerClusters {
+		k.cluster(fmt.Sprintf("formerClusters[%d]", i), name)
 	}
 	for i, u := range c.FormerUIDs {
 		if !uid.MatchString(u) {
@@ -67,9 +63,7 @@ func validate(c *Config) []error {
 	if c.Mode != ModeApply && c.Mode != ModePlan {
 		k.bad("mode", "%q must be apply or plan", c.Mode)
 	}
-	k.later("classes", len(c.Classes) > 0)
-	k.later("bgp", len(c.BGP) > 0)
-	k.later("mq", len(c.MQ) > 0)
+	k.mq(c.MQ)
 	if p := *c.Brakes.MaxDeletePercent; p < 0 || p > 100 {
 		k.bad("brakes.maxDeletePercent", "%d must be 0 to 100", p)
 	}
@@ -80,11 +74,19 @@ func validate(c *Config) []error {
 		k.bad("brakes.minDelete", "%d must be at least 0", n)
 	}
 	k.devices(c)
+	k.bgp(c)
 	k.addressPools(c)
+	k.classes(c.Classes)
 	for i := range c.Tenants {
 		k.tenant(fmt.Sprintf("tenants[%d]", i), c, &c.Tenants[i])
 	}
 	return k.errs
+}
+
+func (k *checker) cluster(path, name string) {
+	if !label.MatchString(name) || len(name) > mostCluster {
+		k.bad(path, "%q must be a DNS label (a-z, 0-9, -) of at most %d characters", name, mostCluster)
+	}
 }
 
 func (k *checker) devices(c *Config) {
@@ -142,7 +144,9 @@ func (k *checker) device(path string, b BIGIP) {
 	if b.MaxConcurrentCalls < 1 || b.MaxConcurrentCalls > mostCalls {
 		k.bad(path+".maxConcurrentCalls", "%d must be 1 to %d", b.MaxConcurrentCalls, mostCalls)
 	}
-	k.later(path+".floatingSelfIPs", len(b.FloatingSelfIPs) > 0)
+	for i, a := range b.FloatingSelfIPs {
+		k.unicast(fmt.Sprintf("%s.floatingSelfIPs[%d]", path, i), a)
+	}
 	if b.ConfigSync != "" && !deviceGroup.MatchString(b.ConfigSync) {
 		k.bad(path+".configSync", "%q must be the name of a device group", b.ConfigSync)
 	}
@@ -192,6 +196,9 @@ func (k *checker) tenant(path string, c *Config, t *Tenant) {
 	if _, err := labels.Parse(t.NamespaceSelector); err != nil {
 		k.bad(path+".namespaceSelector", "%v", err)
 	}
+	if t.Approval != "" && t.Approval != annotation.Required {
+		k.bad(path+".approval", "%q must be required, or be left out", t.Approval)
+	}
 	for i, d := range t.Devices {
 		if _, ok := c.Device(d); !ok {
 			k.bad(fmt.Sprintf("%s.devices[%d]", path, i), "there is no bigip named %q", d)
@@ -207,22 +214,9 @@ func (k *checker) tenant(path string, c *Config, t *Tenant) {
 			k.bad(fmt.Sprintf("%s.addressPools[%d]", path, i), "there is no address pool named %q", p)
 		}
 	}
-	k.laterGrants(path, t)
-}
-
-// laterGrants refuses grants of parts that are not built yet: a grant without
-// an effect would be believed.
-func (k *checker) laterGrants(path string, t *Tenant) {
-	for _, g := range []struct {
-		name  string
-		given []string
-	}{
-		{"classes", t.Classes}, {"joinPools", t.JoinPools}, {"borrow", t.Borrow}, {"adopt", t.Adopt},
-		{"profiles", t.Profiles}, {"irules", t.IRules}, {"ltmPolicies", t.LTMPolicies}, {"vlans", t.VLANs},
-		{"snatPools", t.SNATPools}, {"monitors", t.Monitors}, {"persistence", t.Persistence},
-		{"bgpPeers", t.BGPPeers}, {"bgpCommunities", t.BGPCommunities}, {"consume", t.Consume},
-		{"publish", t.Publish}, {"vmUsers", t.VMUsers}, {"vmCIDRs", t.VMCIDRs},
-	} {
-		k.later(path+"."+g.name, len(g.given) > 0)
-	}
+	k.grants(path, c, t)
+	k.vmCIDRs(path, t)
+	k.queueGrants(path, c, t)
+	k.bgpGrants(path, c, t)
+	k.vmUsers(path, c, t)
 }

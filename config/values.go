@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,25 +29,59 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 // MarshalJSON writes what UnmarshalJSON reads.
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
 
-// Range is the addresses from First to Last, both of one family.
+// UnmarshalJSON reads a word, a number, or a list of words.
+func (s *Setting) UnmarshalJSON(b []byte) error {
+	var word string
+	var words []string
+	var number json.Number
+	switch {
+	case json.Unmarshal(b, &word) == nil:
+		*s = Setting(word)
+	case json.Unmarshal(b, &number) == nil:
+		*s = Setting(number)
+	case json.Unmarshal(b, &words) == nil:
+		*s = Setting(strings.Join(words, ", "))
+	default:
+		return fmt.Errorf("%s is neither a word, a number nor a list of words", b)
+	}
+	return nil
+}
+
+// Range is the addresses from First to Last, both of one family, in one route
+// domain of a BIG-IP.
 type Range struct {
 	First, Last netip.Addr
+	// RouteDomain is 0 for the device's default, up to 65534.
+	RouteDomain uint16
 }
 
 // ParseRange reads "203.0.113.16-203.0.113.31", "203.0.113.0/28" or a single
-// address.
+// address; in a route domain "203.0.113.16%2-203.0.113.31%2" and
+// "203.0.113.0%2/28".
 func ParseRange(s string) (Range, error) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return prefixRange(p), nil
+	first, last, isRange := strings.Cut(s, "-")
+	first, domain, err := cutDomain(strings.TrimSpace(first))
+	if err != nil {
+		return Range{}, fmt.Errorf("%q: %w", s, err)
 	}
-	first, last, ok := strings.Cut(s, "-")
-	if !ok {
+	if p, err := netip.ParsePrefix(first); err == nil && !isRange {
+		r := prefixRange(p)
+		r.RouteDomain = domain
+		return r, nil
+	}
+	same := domain
+	if !isRange {
 		last = first
+	} else if last, same, err = cutDomain(strings.TrimSpace(last)); err != nil {
+		return Range{}, fmt.Errorf("%q: %w", s, err)
 	}
-	a, errA := netip.ParseAddr(strings.TrimSpace(first))
-	b, errB := netip.ParseAddr(strings.TrimSpace(last))
-	if errA != nil || errB != nil || a.Zone() != "" || b.Zone() != "" {
+	a, errA := netip.ParseAddr(first)
+	b, errB := netip.ParseAddr(last)
+	if errA != nil || errB != nil {
 		return Range{}, fmt.Errorf("%q is neither an address, a prefix nor a range first-last", s)
+	}
+	if same != domain {
+		return Range{}, fmt.Errorf("%q begins and ends in different route domains", s)
 	}
 	if a.Is4() != b.Is4() {
 		return Range{}, fmt.Errorf("%q mixes IPv4 and IPv6", s)
@@ -54,7 +89,24 @@ func ParseRange(s string) (Range, error) {
 	if b.Less(a) {
 		return Range{}, fmt.Errorf("%q ends before it begins", s)
 	}
-	return Range{First: a, Last: b}, nil
+	return Range{First: a, Last: b, RouteDomain: domain}, nil
+}
+
+// cutDomain takes the route domain out of "203.0.113.0%2/28".
+func cutDomain(s string) (address string, domain uint16, err error) {
+	before, after, has := strings.Cut(s, "%")
+	if !has {
+		return s, 0, nil
+	}
+	digits, bits, hasBits := strings.Cut(after, "/")
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil || n > 65534 {
+		return "", 0, fmt.Errorf("route domain %q is not a number from 0 to 65534", digits)
+	}
+	if hasBits {
+		before += "/" + bits
+	}
+	return before, uint16(n), nil
 }
 
 func prefixRange(p netip.Prefix) Range {
@@ -67,18 +119,28 @@ func prefixRange(p netip.Prefix) Range {
 	return Range{First: first, Last: end}
 }
 
-// Contains says whether an address is in the range.
+// Contains says whether an address is in the range, whatever its route domain.
 func (r Range) Contains(a netip.Addr) bool {
 	return a.Is4() == r.First.Is4() && !a.Less(r.First) && !r.Last.Less(a)
 }
 
 // Overlaps says whether two ranges share an address.
 func (r Range) Overlaps(o Range) bool {
+	return r.RouteDomain == o.RouteDomain && r.overlaps(o)
+}
+
+func (r Range) overlaps(o Range) bool {
 	return r.Contains(o.First) || o.Contains(r.First)
 }
 
 // String writes "first-last".
-func (r Range) String() string { return r.First.String() + "-" + r.Last.String() }
+func (r Range) String() string {
+	domain := ""
+	if r.RouteDomain != 0 {
+		domain = "%" + strconv.Itoa(int(r.RouteDomain))
+	}
+	return r.First.String() + domain + "-" + r.Last.String() + domain
+}
 
 // UnmarshalJSON reads what ParseRange reads.
 func (r *Range) UnmarshalJSON(b []byte) error {
@@ -96,3 +158,26 @@ func (r *Range) UnmarshalJSON(b []byte) error {
 
 // MarshalJSON writes "first-last".
 func (r Range) MarshalJSON() ([]byte, error) { return json.Marshal(r.String()) }
+
+// Prefix is a network as "203.0.113.0/24", without host bits.
+type Prefix struct{ netip.Prefix }
+
+// UnmarshalJSON reads a prefix.
+func (p *Prefix) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("%s is not a prefix such as \"203.0.113.0/24\"", b)
+	}
+	parsed, err := netip.ParsePrefix(s)
+	if err != nil || parsed.Addr().Is4In6() {
+		return fmt.Errorf("%q is not a prefix such as \"203.0.113.0/24\"", s)
+	}
+	if parsed != parsed.Masked() {
+		return fmt.Errorf("%q has host bits; write %s", s, parsed.Masked())
+	}
+	p.Prefix = parsed
+	return nil
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (p Prefix) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }

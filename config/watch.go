@@ -61,8 +61,11 @@ func (c *Config) Replaceable(next *Config) error {
 	}{
 		{"cluster", c.Cluster, next.Cluster},
 		{"formerUIDs", c.FormerUIDs, next.FormerUIDs},
+		{"formerClusters", c.FormerClusters, next.FormerClusters},
 		{"namespaces", c.Namespaces, next.Namespaces},
 		{"bigip", c.BIGIP, next.BIGIP},
+		{"mq", c.MQ, next.MQ},
+		{"bgp", speaking(c), speaking(next)},
 		{"brakes", c.Brakes, next.Brakes},
 	} {
 		if !reflect.DeepEqual(part.before, part.after) {
@@ -70,6 +73,15 @@ func (c *Config) Replaceable(next *Config) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// speaking is what decides whether and by whom BGP is spoken, which a process
+// is built from. Peers come and go while it runs.
+func speaking(c *Config) any {
+	if c.BGP == nil {
+		return nil
+	}
+	return [...]any{c.BGP.ASN, c.BGP.RouterID, c.BGP.Speakers, c.BGP.PodNetworks}
 }
 
 type restartError struct{ part string }
