@@ -50,8 +50,8 @@ func frontends(backend string, part state.Want) []place {
 	}
 	var places []place
 	for _, o := range part.Objects {
-		if v, ok := o.(*state.VirtualServer); ok {
-			places = append(places, place{backend, v.Frontend()})
+		if f, ok := state.FrontendOf(o); ok {
+			places = append(places, place{backend, f})
 		}
 	}
 	return places

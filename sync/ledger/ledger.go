@@ -8,6 +8,7 @@ package ledger
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type Ledger struct {
 	claims   map[state.Ref]*claim
 	holders  map[place]*holder
 	shows    map[showing][]state.Frontend // what each backend showed last
+	joiners  map[joined]map[state.Ref]joiner
 	backends map[string]*backend
 	order    order
 	revision Revision // the newest of all
@@ -57,6 +59,7 @@ func New(backends ...string) *Ledger {
 		claims:   map[state.Ref]*claim{},
 		holders:  map[place]*holder{},
 		shows:    map[showing][]state.Frontend{},
+		joiners:  map[joined]map[state.Ref]joiner{},
 		backends: map[string]*backend{},
 		order:    newOrder(),
 	}
@@ -89,6 +92,7 @@ func (l *Ledger) Put(want state.Want, created time.Time) {
 		l.order.put(want.Service, name, now)
 		l.contend(want.Service, name, before.want, now, created)
 		l.mark(name, want.Service)
+		l.join(want.Service, name, before.want, now, created)
 	}
 }
 
@@ -104,6 +108,7 @@ func (l *Ledger) Forget(service state.Ref) {
 		empty := state.Want{Service: service}
 		l.order.put(service, name, empty)
 		l.contend(service, name, p.want, empty, c.created)
+		l.join(service, name, p.want, empty, c.created)
 		l.mark(name, service) // so that the worker forgets it as well
 	}
 	delete(l.claims, service)
@@ -117,8 +122,9 @@ func (l *Ledger) Services() []state.Ref {
 }
 
 // Want is what a Service asks for on a backend, and its revision. Where
-// another Service holds an address and port that it asks for, it is held, and
-// the problems say so. A Service without a claim wants nothing.
+// another Service holds an address and port that it asks for, or carries the
+// share of a pool that both join, it is held, and the problems say so. A
+// Service without a claim wants nothing.
 func (l *Ledger) Want(backend string, service state.Ref) (state.Want, Revision, []state.Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +134,8 @@ func (l *Ledger) Want(backend string, service state.Ref) (state.Want, Revision, 
 	}
 	want := c.parts[backend].want
 	want.Service = service
-	problems := l.conflicts(backend, want)
+	want, problems := l.together(backend, want)
+	problems = append(problems, l.conflicts(backend, want)...)
 	if len(problems) > 0 && want.Mode == state.Follow {
 		want.Mode = state.Hold
 	}
@@ -199,9 +206,23 @@ func (l *Ledger) Standing(id state.ID) bool {
 	return l.order.present[id] == stands
 }
 
+// Unseen says whether nothing is known yet of an object that others come After.
+func (l *Ledger) Unseen(id state.ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.order.present[id] == unknown
+}
+
 // Leaned says whether an object that comes After this one may still stand.
 func (l *Ledger) Leaned(id state.ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.order.leaned(id)
+}
+
+// Routed says whether a route to a virtual server at an address may still stand.
+func (l *Ledger) Routed(id state.ID, at netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.order.routed(id, at)
 }

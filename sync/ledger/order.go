@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 
 	"landbridge.dev/sync/state"
@@ -46,7 +47,9 @@ func (o *order) put(service state.Ref, backend string, part state.Want) {
 			edges[e] = false
 		}
 	}
+	wants := map[state.ID]bool{}
 	for _, object := range part.Objects {
+		wants[object.ID()] = true
 		for _, earlier := range object.After() {
 			e := edge{later: object.ID(), earlier: earlier}
 			if edges == nil {
@@ -60,7 +63,22 @@ func (o *order) put(service state.Ref, backend string, part state.Want) {
 			o.leaning[earlier][e.later] = struct{}{}
 		}
 	}
+	for e, wanted := range edges { // what is still wanted comes after that no longer: it does not wait to go
+		if !wanted && wants[e.later] {
+			o.drop(service, e)
+		}
+	}
 	o.prune(service)
+}
+
+// drop drops an edge.
+func (o *order) drop(service state.Ref, e edge) {
+	delete(o.edges[service], e)
+	delete(o.leaning[e.earlier], e.later)
+	if len(o.leaning[e.earlier]) == 0 {
+		delete(o.leaning, e.earlier)
+		delete(o.present, e.earlier)
+	}
 }
 
 // seen enters which objects stand on a backend, and returns the backends on
@@ -100,17 +118,23 @@ func (o *order) prune(service state.Ref) {
 		}
 	}
 	for _, e := range over {
-		delete(edges, e)
-		delete(o.leaning[e.earlier], e.later)
-		if len(o.leaning[e.earlier]) == 0 {
-			delete(o.leaning, e.earlier)
-			delete(o.present, e.earlier)
-		}
+		o.drop(service, e)
 		delete(o.present, e.later)
 	}
 	if len(edges) == 0 {
 		delete(o.edges, service)
 	}
+}
+
+// routed says whether a route to the virtual server id at an address stands, or
+// may.
+func (o *order) routed(id state.ID, at netip.Addr) bool {
+	for later := range o.leaning[id] {
+		if later.LeadsTo(at) && o.present[later] != absent {
+			return true
+		}
+	}
+	return false
 }
 
 // leaned says whether something that comes after id stands, or may: until its

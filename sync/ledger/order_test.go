@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"landbridge.dev/sync/ledger"
@@ -89,5 +90,72 @@ func TestOrderOfAForgottenService(t *testing.T) {
 	l.Forget(cart)
 	if l.Leaned(earlier.ID()) || l.Standing(earlier.ID()) {
 		t.Error("a forgotten Service leaves something behind")
+	}
+}
+
+// A route leads to its virtual server at one address: that is what the virtual
+// server must not leave, whatever route leads to where it goes.
+func TestRoutesToAnAddress(t *testing.T) {
+	t.Parallel()
+	const speaker = "bgp"
+	l := ledger.New(dc1, speaker)
+	server := virtual(dc1, cart, 80)
+	to := func(address string) *state.Route {
+		a := netip.MustParseAddr(address)
+		return &state.Route{
+			Backend: speaker, Prefix: netip.PrefixFrom(a, a.BitLen()), Owner: server.Owner, Follows: []state.ID{server.ID()},
+		}
+	}
+	before, after := to("203.0.113.1"), to("203.0.113.2")
+	check := func(step string, old, next bool) {
+		t.Helper()
+		if got := l.Routed(server.ID(), before.Prefix.Addr()); got != old {
+			t.Errorf("%s: a route to the old address stands: %t", step, got)
+		}
+		if got := l.Routed(server.ID(), after.Prefix.Addr()); got != next {
+			t.Errorf("%s: a route to the new address stands: %t", step, got)
+		}
+	}
+	outside := standing{}
+	see := func() { l.Seen(speaker, cart, outside.has, nil) }
+	l.Put(want(cart, server, before), long)
+	check("nothing is seen", true, false)
+	outside[before.ID()] = true
+	see()
+	l.Put(want(cart, server, after), long)
+	check("it is to move", true, true)
+	outside[after.ID()] = true
+	see()
+	check("both stand", true, true)
+	delete(outside, before.ID())
+	see()
+	check("the old one is withdrawn", false, true)
+}
+
+// Of two ports at one address one moves, goes, or has another name: the route
+// that stays leads to the other, and holds up the first no longer.
+func TestARouteThatStaysLetsGo(t *testing.T) {
+	t.Parallel()
+	const speaker = "bgp"
+	l := ledger.New(dc1, speaker)
+	http, https := virtual(dc1, cart, 80), virtual(dc1, cart, 443)
+	a := netip.MustParseAddr("203.0.113.1")
+	to := func(servers ...state.ID) *state.Route {
+		return &state.Route{Backend: speaker, Prefix: netip.PrefixFrom(a, a.BitLen()), Owner: http.Owner, Follows: servers}
+	}
+	route := to(http.ID(), https.ID())
+	outside := standing{route.ID(): true}
+	l.Put(want(cart, http, https, route), long)
+	l.Seen(speaker, cart, outside.has, nil)
+	if !l.Routed(https.ID(), a) || !l.Leaned(https.ID()) {
+		t.Fatal("no route leads to the second port")
+	}
+	l.Put(want(cart, http, https, to(http.ID())), long)
+	l.Seen(speaker, cart, outside.has, nil)
+	if l.Routed(https.ID(), a) || l.Leaned(https.ID()) {
+		t.Error("the route that leads to the first port keeps the second")
+	}
+	if !l.Routed(http.ID(), a) || !l.Leaned(http.ID()) {
+		t.Error("the route leads to the first port no longer")
 	}
 }

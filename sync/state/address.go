@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -53,6 +54,12 @@ func (a Address) Compare(b Address) int {
 		return c
 	}
 	return a.IP.Compare(b.IP)
+}
+
+// SortAddresses sorts addresses in place, and drops those that come again.
+func SortAddresses(addresses []Address) []Address {
+	slices.SortFunc(addresses, Address.Compare)
+	return slices.Compact(addresses)
 }
 
 // Endpoint is an address and a port: a pool member's, or a virtual server's
@@ -120,8 +127,13 @@ type Frontend struct {
 	Protocol Protocol
 }
 
-// String writes "203.0.113.10:80/tcp".
-func (f Frontend) String() string { return f.Endpoint.String() + "/" + string(f.Protocol) }
+// String writes "203.0.113.10:80/tcp", for a route its prefix.
+func (f Frontend) String() string {
+	if f.Port == 0 && f.IP.IsValid() {
+		return string(f.Protocol)
+	}
+	return f.Endpoint.String() + "/" + string(f.Protocol)
+}
 
 // Protocol is a transport protocol in BIG-IP's words.
 type Protocol string

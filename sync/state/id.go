@@ -37,11 +37,21 @@ type Kind string
 const (
 	KindNode          Kind = "node"
 	KindMonitor       Kind = "monitor"
+	KindDataGroup     Kind = "data-group"
+	KindIRule         Kind = "irule"
+	KindPersistence   Kind = "persistence"
 	KindPool          Kind = "pool"
 	KindMember        Kind = "member"
 	KindVirtualServer Kind = "virtual-server"
 	KindRoute         Kind = "route"
+	KindStaticRoute   Kind = "static-route"
 )
+
+// Whole says whether brakes count what is removed of a kind: what carries
+// clients of its own.
+func (k Kind) Whole() bool {
+	return k == KindVirtualServer || k == KindPool || k == KindRoute || k == KindStaticRoute
+}
 
 // ID names one object on one backend. It is comparable.
 type ID struct {

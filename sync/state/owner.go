@@ -3,8 +3,6 @@ package state
 import (
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -51,11 +49,15 @@ type Identity struct {
 	// Former are UIDs of this cluster before it was built anew, whose
 	// objects are taken over.
 	Former []string
+	// FormerClusters are names that this cluster had, whose objects are
+	// taken over.
+	FormerClusters []string
 }
 
 // Owns says whether an object with this owner is ours.
 func (i Identity) Owns(o Owner) bool {
-	return o.Cluster == i.Cluster && (o.UID == i.UID || slices.Contains(i.Former, o.UID)) && !o.IsZero()
+	named := o.Cluster == i.Cluster || slices.Contains(i.FormerClusters, o.Cluster)
+	return named && (o.UID == i.UID || slices.Contains(i.Former, o.UID)) && !o.IsZero()
 }
 
 // Owner is the owner of what this installation makes for a Service.
@@ -116,41 +118,4 @@ func parseDeadline(s string) (Deadline, bool) {
 	// Year 10000, which an offset or a fraction can lead to, could not be
 	// read back (RFC 3339 section 1).
 	return d, d.Time().Year() <= 9999
-}
-
-// MemberNote writes a member's description: the owner tag, and where it
-// drains, until when and whether its endpoint was terminating. The next
-// leader reads from it what this one knew.
-func MemberNote(o Owner, drain Deadline, terminating bool) string {
-	s := o.Tag()
-	if s == "" {
-		return ""
-	}
-	if drain.Set() {
-		s += " drain-until=" + drain.String()
-	}
-	if terminating {
-		s += " terminating=" + strconv.FormatBool(terminating)
-	}
-	return s
-}
-
-// ParseMemberNote reads what MemberNote wrote, with any text around it. An
-// unreadable deadline counts as none set: the drain starts anew.
-func ParseMemberNote(description string) (o Owner, drain Deadline, terminating, ok bool) {
-	o, ok = ParseTag(description)
-	if !ok {
-		return Owner{}, 0, false, false
-	}
-	for word := range strings.FieldsSeq(description) {
-		if v, found := strings.CutPrefix(word, "drain-until="); found {
-			if d, valid := parseDeadline(v); valid {
-				drain = d
-			}
-		}
-		if word == "terminating=true" {
-			terminating = true
-		}
-	}
-	return o, drain, terminating, true
 }

@@ -41,27 +41,43 @@ type Member struct {
 	// fills it in; in a desired set it is empty.
 	Node  string
 	Owner Owner
-	Admin Admin
-	// Ratio is the member's weight, 1 to 65535.
+	// Text is what others wrote in the description.
+	Text string
+	// Loan is that of a foreign member of which we changed settings; nil for
+	// none. A Loan that a Member refers to is not changed.
+	Loan *Loan
+	// Ratio is the member's weight, 1 to 65535. Where a share divides the
+	// pool, that of a wanted member is its weight among those of its side,
+	// and the plan reckons what stands on the device.
 	Ratio int
 	// Priority is the member's priority group, 0 to 65535; the highest
 	// with enough available members is used.
 	Priority int
-	// Terminating is a member whose endpoint is terminating: once the
-	// endpoint has left its slice, the pod is gone and so goes the member.
-	Terminating bool
 	// Drain is until when a leaving member keeps its connections. In a
 	// desired set it is 0: the plan reckons it.
 	Drain Deadline
+	Admin Admin
+	// Terminating is a member whose endpoint is terminating: once the
+	// endpoint has left its slice, the pod is gone and so goes the member.
+	Terminating bool
+	// VM is a member of ours that is no pod: it is of the pool's VM side, as
+	// are the members that no Landbridge owns.
+	VM bool
+	// Managed is a member that an application service manages: never touched.
+	Managed bool
 	// Serves is a wanted member whose endpoint leaves and still answers: it
 	// is kept in service while it is the pool's only one.
 	Serves bool
+	// Stays is a wanted member that is not to take clients if it does not
+	// already, and goes on taking them if it does: nobody knows yet how its
+	// endpoint is.
+	Stays bool
 	// Available is what the device reports: up, or without a monitor.
 	Available bool
 	// Idle is what the device reports of a draining member: it had no
 	// connection left when it was last counted.
 	Idle bool
-}
+} // flags together: at 250,000 members each word counts
 
 // Line is the member's wanted content in one line.
 func (m Member) Line() string {
@@ -81,14 +97,60 @@ func (m Member) Line() string {
 	if m.Priority != 0 {
 		s += " priority " + strconv.Itoa(m.Priority)
 	}
+	if m.VM {
+		s += " vm"
+	}
+	if m.Loan != nil {
+		s += " lent, was " + m.Loan.Was.String() + ", set to " + m.Loan.Set.String()
+	}
 	return s
+}
+
+// Note is what the member's description says.
+func (m Member) Note() Note {
+	return Note{Text: m.Text, Owner: m.Owner, Drain: m.Drain, Terminating: m.Terminating, VM: m.VM, Loan: m.Loan}
+}
+
+// Terms are the member's settings that can be lent.
+func (m Member) Terms() Terms { return Terms{Admin: m.Admin, Ratio: m.Ratio, Priority: m.Priority} }
+
+// SetTerms is the member with these settings in the place of its own.
+func (m Member) SetTerms(t Terms) Member {
+	m.Admin, m.Ratio, m.Priority = t.Admin, t.Ratio, t.Priority
+	return m
+}
+
+// WithLoan is the member with this loan, nil for none.
+func (m Member) WithLoan(l *Loan) Member {
+	m.Loan = l
+	return m
+}
+
+// PutBack are the member's settings with what was lent put back: what a person
+// has changed since is theirs, and stays.
+func (m Member) PutBack() Terms {
+	t := m.Terms()
+	if m.Loan == nil {
+		return t
+	}
+	if t.Admin == m.Loan.Set.Admin {
+		t.Admin = m.Loan.Was.Admin
+	}
+	if t.Ratio == m.Loan.Set.Ratio {
+		t.Ratio = m.Loan.Was.Ratio
+	}
+	if t.Priority == m.Loan.Set.Priority {
+		t.Priority = m.Loan.Was.Priority
+	}
+	return t
 }
 
 // SameWanted says whether two members at one endpoint hold the same wanted
 // content: it is what Line shows, without the cost of writing it.
 func (m Member) SameWanted(o Member) bool {
 	return m.Endpoint == o.Endpoint && m.Admin == o.Admin && m.Drain == o.Drain &&
-		m.Terminating == o.Terminating && m.Ratio == o.Ratio && m.Priority == o.Priority
+		m.Terminating == o.Terminating && m.Ratio == o.Ratio && m.Priority == o.Priority &&
+		m.VM == o.VM && m.Loan.Same(o.Loan)
 }
 
 // Pool is a group of members, and how connections are spread over them.
@@ -104,6 +166,27 @@ type Pool struct {
 	ReselectTries int
 	// SlowRamp is for how many seconds a member that came up gets less.
 	SlowRamp int
+	// MinActive is how many members of the highest priority group have to be
+	// available for the lower ones to stand by; 0: priorities mean nothing.
+	MinActive int
+	// Use is whose pool it is. Of what stands it says Joined nowhere: a pool
+	// with members of ours that is not ours is foreign.
+	Use Use
+	// Named are the properties that an adopted one is asked for, sorted; all
+	// others stay as they stand. It is wanted, and stands on no device.
+	Named []Property
+	// Lent is what an adopted pool was before a share needed it otherwise.
+	Lent PoolTerms
+	// Text is what others wrote in the description.
+	Text string
+	// Managed is a pool that an application service manages: never touched.
+	Managed bool
+	// Share is how new connections are divided between pods and VMs. It is
+	// wanted, and stands on no device.
+	Share Share
+	// Peers are the members that other Services of the cluster want in a
+	// pool that they join as well, sorted. The ledger fills them in.
+	Peers []Member
 	// DrainTimeout is how long a leaving member keeps its connections: 0
 	// not at all, negative without limit. It is wanted, and stands on no
 	// device.
@@ -129,6 +212,15 @@ func (p *Pool) Settings() []string {
 		"reselect-tries " + strconv.Itoa(p.ReselectTries),
 		"slow-ramp " + strconv.Itoa(p.SlowRamp),
 	}
+	if p.MinActive != 0 {
+		lines = append(lines, "min-active "+strconv.Itoa(p.MinActive))
+	}
+	if p.Use != Own {
+		lines = append(lines, p.Use.String())
+	}
+	if !p.Lent.IsZero() {
+		lines = append(lines, "lent, was "+p.Lent.Mode+", min-active "+strconv.Itoa(p.Lent.MinActive))
+	}
 	for _, m := range p.Monitors {
 		lines = append(lines, "monitor "+m)
 	}
@@ -140,7 +232,17 @@ func (p *Pool) Settings() []string {
 // members.
 func (p *Pool) SameSettings(o *Pool) bool {
 	return p.Mode == o.Mode && p.Owner == o.Owner && p.ReselectTries == o.ReselectTries &&
-		p.SlowRamp == o.SlowRamp && slices.Equal(p.Monitors, o.Monitors)
+		p.SlowRamp == o.SlowRamp && p.MinActive == o.MinActive && p.Use == o.Use && p.Lent == o.Lent &&
+		slices.Equal(p.Monitors, o.Monitors)
+}
+
+// Note is what the pool's description says.
+func (p *Pool) Note() Note {
+	n := Note{Text: p.Text, Owner: p.Owner, Lent: p.Lent}
+	if p.Use == Adopted {
+		n.Adopted = p.Path
+	}
+	return n
 }
 
 // Lines is the wanted content, members last.

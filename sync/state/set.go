@@ -9,19 +9,33 @@ import (
 // Set is a collection of objects, each ID once, with the look-ups that a plan
 // needs. Members are held inside their pools. A Set is not safe for
 // concurrent use; the objects in it are.
+//
+// Of nodes there are as many as of pods, 250,000 in a large cluster, so they
+// are kept by their addresses: an ID takes more than the node itself.
 type Set struct {
-	objects   map[ID]Object
-	owned     map[Ref]map[ID]struct{}
-	frontends map[Frontend][]ID // sorted; mostly one
-	members   map[Address]int   // members at an address, over all pools
+	objects   map[ID]Object // all but nodes
+	nodes     map[nodeKey]*Node
+	owned     map[Ref][]Object             // in no order
+	frontends map[Frontend][]ID            // sorted; mostly one
+	leading   map[poolKey][]*VirtualServer // to a pool, in no order; mostly one
+	members   map[Address]int              // members at an address, over all pools
 }
+
+type nodeKey struct {
+	backend string
+	address Address
+}
+
+type poolKey struct{ backend, path string }
 
 // NewSet holds the given objects; of two with one ID the later.
 func NewSet(objects ...Object) *Set {
 	s := &Set{
 		objects:   map[ID]Object{},
-		owned:     map[Ref]map[ID]struct{}{},
+		nodes:     map[nodeKey]*Node{},
+		owned:     map[Ref][]Object{},
 		frontends: map[Frontend][]ID{},
+		leading:   map[poolKey][]*VirtualServer{},
 		members:   map[Address]int{},
 	}
 	for _, o := range objects {
@@ -39,10 +53,25 @@ func (s *Set) Put(o Object) {
 		}
 		return
 	}
-	id := o.ID()
-	s.Delete(id)
-	s.objects[id] = o
+	if old, ok := s.same(o); ok {
+		s.remove(old)
+	}
+	if n, ok := o.(*Node); ok {
+		s.nodes[nodeKey{n.Backend, n.Address}] = n
+	} else {
+		s.objects[o.ID()] = o
+	}
 	s.index(o, 1)
+}
+
+// same is what stands in an object's place.
+func (s *Set) same(o Object) (Object, bool) {
+	if n, ok := o.(*Node); ok {
+		old, ok := s.nodes[nodeKey{n.Backend, n.Address}]
+		return old, ok
+	}
+	old, ok := s.objects[o.ID()]
+	return old, ok
 }
 
 // Delete removes the object, or from its pool the member, with this ID, if it
@@ -54,31 +83,43 @@ func (s *Set) Delete(id ID) {
 		}
 		return
 	}
-	o, ok := s.objects[id]
-	if !ok {
-		return
+	if o, ok := s.Get(id); ok {
+		s.remove(o)
 	}
+}
+
+func (s *Set) remove(o Object) {
 	s.index(o, -1)
-	delete(s.objects, id)
+	if n, ok := o.(*Node); ok {
+		delete(s.nodes, nodeKey{n.Backend, n.Address})
+	} else {
+		delete(s.objects, o.ID())
+	}
 }
 
 // index adds what o brings to the look-ups (by = 1), or takes it out (by = -1).
 func (s *Set) index(o Object, by int) {
-	id := o.ID()
-	s.indexOwner(o.OwnedBy().Service, id, by)
+	owners := []Ref{o.OwnedBy().Service}
 	switch o := o.(type) {
 	case *VirtualServer:
-		s.indexFrontend(o.Frontend(), id, by)
+		s.indexFrontend(o.Frontend(), o.ID(), by)
+		s.indexLeading(o, by)
 	case *Pool:
 		for _, m := range o.Members {
 			s.members[m.Endpoint.Address] += by
 			if s.members[m.Endpoint.Address] == 0 {
 				delete(s.members, m.Endpoint.Address)
 			}
-			if m.Owner.Service != o.Owner.Service {
-				s.indexOwner(m.Owner.Service, id, by)
+			if !slices.Contains(owners, m.Owner.Service) {
+				owners = append(owners, m.Owner.Service)
+			}
+			if m.Loan != nil && !slices.Contains(owners, m.Loan.To.Service) {
+				owners = append(owners, m.Loan.To.Service)
 			}
 		}
+	}
+	for _, r := range owners {
+		s.indexOwner(r, o, by)
 	}
 }
 
@@ -95,21 +136,38 @@ func (s *Set) indexFrontend(f Frontend, id ID, by int) {
 	}
 }
 
-func (s *Set) indexOwner(r Ref, id ID, by int) {
+func (s *Set) indexLeading(v *VirtualServer, by int) {
+	if v.Pool == "" {
+		return
+	}
+	to := poolKey{v.Backend, v.Pool}
+	if by > 0 {
+		s.leading[to] = append(s.leading[to], v)
+		return
+	}
+	s.leading[to] = slices.DeleteFunc(s.leading[to], func(o *VirtualServer) bool { return o == v })
+	if len(s.leading[to]) == 0 {
+		delete(s.leading, to)
+	}
+}
+
+func (s *Set) indexOwner(r Ref, o Object, by int) {
 	if r.IsZero() {
 		return
 	}
+	all := s.owned[r]
 	if by > 0 {
-		if s.owned[r] == nil {
-			s.owned[r] = map[ID]struct{}{}
-		}
-		s.owned[r][id] = struct{}{}
+		s.owned[r] = append(all, o)
 		return
 	}
-	delete(s.owned[r], id)
-	if len(s.owned[r]) == 0 {
+	last := len(all) - 1
+	if last <= 0 {
 		delete(s.owned, r)
+		return
 	}
+	all[slices.Index(all, o)] = all[last]
+	all[last] = nil
+	s.owned[r] = all[:last]
 }
 
 // Get finds an object, or a pool's member, by its ID.
@@ -125,6 +183,16 @@ func (s *Set) Get(id ID) (Object, bool) {
 		}
 		return &PoolMember{Backend: id.Backend, Pool: id.Name, Member: m}, true
 	}
+	if id.Kind == KindNode {
+		a, err := ParseAddress(id.Name)
+		if err != nil {
+			return nil, false
+		}
+		if n, ok := s.Node(id.Backend, a); ok {
+			return n, true
+		}
+		return nil, false // and no nil of a type
+	}
 	o, ok := s.objects[id]
 	return o, ok
 }
@@ -137,7 +205,7 @@ func (s *Set) Pool(backend, path string) (*Pool, bool) {
 
 // Node finds the node with this address, whichever its name and partition.
 func (s *Set) Node(backend string, a Address) (*Node, bool) {
-	n, ok := s.objects[NodeID(backend, a)].(*Node)
+	n, ok := s.nodes[nodeKey{backend, a}]
 	return n, ok
 }
 
@@ -145,34 +213,104 @@ func (s *Set) Node(backend string, a Address) (*Node, bool) {
 // hold several there, apart by source address or VLAN: then it is the first by
 // its ID.
 func (s *Set) Listener(f Frontend) (*VirtualServer, bool) {
-	ids := s.frontends[f]
-	if len(ids) == 0 {
-		return nil, false
+	for v := range s.Listeners(f) {
+		return v, true
 	}
-	v, ok := s.objects[ids[0]].(*VirtualServer)
-	return v, ok
+	return nil, false
+}
+
+// Listeners goes through the virtual servers that listen on a frontend, by
+// their IDs.
+func (s *Set) Listeners(f Frontend) iter.Seq[*VirtualServer] {
+	return func(yield func(*VirtualServer) bool) {
+		for _, id := range s.frontends[f] {
+			if v, ok := s.objects[id].(*VirtualServer); ok && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// LeadingTo goes through the virtual servers in front of a pool, in no order.
+func (s *Set) LeadingTo(backend, pool string) iter.Seq[*VirtualServer] {
+	return slices.Values(s.leading[poolKey{backend, pool}])
+}
+
+// VirtualServers goes through all virtual servers, in no order.
+func (s *Set) VirtualServers() iter.Seq[*VirtualServer] {
+	return func(yield func(*VirtualServer) bool) {
+		for _, ids := range s.frontends {
+			for _, id := range ids {
+				if v, ok := s.objects[id].(*VirtualServer); ok && !yield(v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// StaticRoutes goes through all static routes, in no order.
+func (s *Set) StaticRoutes() iter.Seq[*StaticRoute] {
+	return func(yield func(*StaticRoute) bool) {
+		for _, o := range s.objects {
+			if r, ok := o.(*StaticRoute); ok && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // MembersAt is how many pool members of all pools have this address.
 func (s *Set) MembersAt(a Address) int { return s.members[a] }
 
 // Owned are the IDs of what carries this Service's tag, of whichever cluster,
-// sorted. A pool is also named where only a member of it is the Service's.
+// sorted. A pool is also named where only a member of it is the Service's, or
+// lent to it.
 func (s *Set) Owned(r Ref) []ID {
-	return slices.SortedFunc(maps.Keys(s.owned[r]), ID.Compare)
+	ids := slices.Grow([]ID(nil), len(s.owned[r]))
+	for _, o := range s.owned[r] {
+		ids = append(ids, o.ID())
+	}
+	slices.SortFunc(ids, ID.Compare)
+	return ids
 }
 
 // Owners are the Services that own something, sorted.
 func (s *Set) Owners() []Ref { return slices.SortedFunc(maps.Keys(s.owned), Ref.Compare) }
 
 // Len is the number of objects; members count with their pool.
-func (s *Set) Len() int { return len(s.objects) }
+func (s *Set) Len() int { return len(s.objects) + len(s.nodes) }
 
 // All goes through the objects in the order of their IDs.
 func (s *Set) All() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
-		for _, id := range slices.SortedFunc(maps.Keys(s.objects), ID.Compare) {
-			if !yield(s.objects[id]) {
+		type named struct {
+			id ID
+			o  Object
+		}
+		all := make([]named, 0, s.Len())
+		for o := range s.each() {
+			all = append(all, named{o.ID(), o})
+		}
+		slices.SortFunc(all, func(a, b named) int { return a.id.Compare(b.id) })
+		for _, n := range all {
+			if !yield(n.o) {
+				return
+			}
+		}
+	}
+}
+
+// each goes through the objects in no order.
+func (s *Set) each() iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for _, o := range s.objects {
+			if !yield(o) {
+				return
+			}
+		}
+		for _, n := range s.nodes {
+			if !yield(n) {
 				return
 			}
 		}
@@ -181,9 +319,17 @@ func (s *Set) All() iter.Seq[Object] {
 
 // Clone is a Set with the same objects, which can be changed apart.
 func (s *Set) Clone() *Set {
-	c := NewSet()
-	for _, o := range s.objects {
-		c.Put(o)
+	return &Set{
+		objects: maps.Clone(s.objects), nodes: maps.Clone(s.nodes), members: maps.Clone(s.members),
+		owned: cloned(s.owned), frontends: cloned(s.frontends), leading: cloned(s.leading),
+	}
+}
+
+// cloned clones an index with its lists, which are changed in place.
+func cloned[K comparable, V any](index map[K][]V) map[K][]V {
+	c := make(map[K][]V, len(index))
+	for k, list := range index {
+		c[k] = slices.Clone(list)
 	}
 	return c
 }

@@ -69,6 +69,16 @@ func (m model) listener(f state.Frontend) *state.VirtualServer {
 	return nil
 }
 
+func (m model) leadingTo(pool string) []*state.VirtualServer {
+	var all []*state.VirtualServer
+	for _, o := range m.sorted() {
+		if v, ok := o.(*state.VirtualServer); ok && v.Pool == pool {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
 func (m model) membersAt(a state.Address) int {
 	n := 0
 	for _, o := range m {
@@ -93,6 +103,7 @@ func objects() *rapid.Generator[state.Object] {
 			return &state.VirtualServer{
 				Backend: "bigip/dc1", Path: path, Owner: owner, Protocol: state.TCP,
 				Destination: members().Draw(t, "destination").Endpoint,
+				Pool:        rapid.SampledFrom([]string{"", "/web/a", "/web/b"}).Draw(t, "pool"),
 			}
 		case 1:
 			list := rapid.SliceOfNDistinct(members(), 0, 4, func(m state.Member) state.Endpoint { return m.Endpoint }).Draw(t, "members")
@@ -127,10 +138,15 @@ func TestSetAgainstModel(t *testing.T) {
 				model.delete(id)
 			},
 			"clone": func(t *rapid.T) {
-				old := set
-				set = set.Clone()
-				old.Put(objects().Draw(t, "in the original")) // must not show in the clone
-				old.Delete(objects().Draw(t, "from the original").ID())
+				kept, other := set, set.Clone()
+				if rapid.Bool().Draw(t, "the clone is kept") {
+					kept, other = other, kept
+				}
+				set = kept
+				for range rapid.IntRange(1, 4).Draw(t, "changes of the other") { // none must show
+					other.Put(objects().Draw(t, "in the other"))
+					other.Delete(objects().Draw(t, "from the other").ID())
+				}
 			},
 			"": func(t *rapid.T) { sameAsModel(t, set, model) },
 		})
@@ -143,6 +159,12 @@ func sameAsModel(t *rapid.T, set *state.Set, m model) {
 	}
 	if set.Len() != len(m) {
 		t.Fatalf("Len is %d, want %d", set.Len(), len(m))
+	}
+	for _, pool := range []string{"/web/a", "/web/b"} {
+		got := slices.SortedFunc(set.LeadingTo("bigip/dc1", pool), func(a, b *state.VirtualServer) int { return a.ID().Compare(b.ID()) })
+		if want := m.leadingTo(pool); !slices.Equal(got, want) {
+			t.Fatalf("LeadingTo %s is %v, want %v", pool, got, want)
+		}
 	}
 	var wantOwners []state.Ref
 	for _, r := range []state.Ref{{Namespace: "shop", Name: "cart"}, {Namespace: "shop", Name: "web"}} {
@@ -164,6 +186,9 @@ func sameAsModel(t *rapid.T, set *state.Set, m model) {
 		node, ok := set.Node("bigip/dc1", a)
 		if want, there := m[state.NodeID("bigip/dc1", a)].(*state.Node); ok != there || node != want {
 			t.Fatalf("Node %s is %v, %t, want %v", a, node, ok, want)
+		}
+		if got, ok := set.Get(state.NodeID("bigip/dc1", a)); got != m[state.NodeID("bigip/dc1", a)] || ok == (got == nil) {
+			t.Fatalf("Get of node %s is %v, %t", a, got, ok)
 		}
 		for _, port := range []uint16{80, 81} {
 			f := state.Frontend{Endpoint: state.Endpoint{Address: a, Port: port}, Protocol: state.TCP}

@@ -50,6 +50,10 @@ type Want struct {
 	// Freeze and Still empty.
 	Objects []Object
 	Mode    Mode
+	// Routes is the mode of what is announced: a bad setting of one part
+	// holds that part alone. With Hold and Still its objects are what was
+	// announced before, as far as the Service itself remembers it.
+	Routes Mode
 	// Drain is how long members of pools that are no longer wanted keep
 	// their connections: 0 not at all, negative without limit.
 	Drain time.Duration
@@ -63,6 +67,15 @@ type Want struct {
 	// Orphan leaves standing what is no longer wanted, and takes our tag
 	// off it: from then on it is foreign.
 	Orphan bool
+	// Awaited are the members that a Pod waits for, sorted: it is told once
+	// they stand as wanted.
+	Awaited []ID
+	// Approval is what has yet to be approved; nil for nothing. Until then
+	// members follow endpoints, and all else stays as it stands.
+	Approval *Approval
+	// KeepVMs leaves our VM members as they stand: which there should be is
+	// held, or not known.
+	KeepVMs bool
 }
 
 // Problem is why something is not, or cannot be, as was asked.
@@ -72,6 +85,14 @@ type Problem struct {
 	Reason string
 	// Message is for a person: what is wrong with what, and the way out.
 	Message string
+	// Notice is something to know although the outside is as it was asked.
+	Notice bool
+}
+
+// AsAsked says whether none of the problems keeps the outside from being as it
+// was asked for: notices do not.
+func AsAsked(problems []Problem) bool {
+	return !slices.ContainsFunc(problems, func(p Problem) bool { return !p.Notice })
 }
 
 // Compare orders problems by Service, reason and message.
@@ -81,18 +102,38 @@ func (p Problem) Compare(o Problem) int {
 
 // On is the part of a Want that concerns one backend.
 func (w Want) On(backend string) Want {
-	objects := w.Objects
-	w.Objects = nil
+	objects, awaited := w.Objects, w.Awaited
+	w.Objects, w.Awaited = nil, nil
+	for _, id := range awaited {
+		if id.Backend == backend {
+			w.Awaited = append(w.Awaited, id)
+		}
+	}
 	for _, o := range objects {
 		if o.ID().Backend == backend {
 			w.Objects = append(w.Objects, o)
 		}
 	}
+	if backend == Speaker {
+		// A route that we do not announce is not there: nothing can be orphaned.
+		w.Mode, w.Orphan, w.Live = w.Routes, false, nil
+		w.Approval = nil // of routes it is decided by what the Service remembers
+	}
 	return w
+}
+
+// Backends are those on which something is wanted, sorted.
+func (w Want) Backends() []string {
+	var names []string
+	for _, o := range w.Objects {
+		names = append(names, o.ID().Backend)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Same says whether two Wants ask for the same.
 func (w Want) Same(o Want) bool {
-	return w.Service == o.Service && w.Mode == o.Mode && w.Drain == o.Drain && w.Deleted == o.Deleted && w.Orphan == o.Orphan &&
-		maps.Equal(w.Live, o.Live) && slices.EqualFunc(w.Objects, o.Objects, Same)
+	return w.Service == o.Service && w.Mode == o.Mode && w.Routes == o.Routes && w.Drain == o.Drain && w.Deleted == o.Deleted && w.Orphan == o.Orphan &&
+		w.KeepVMs == o.KeepVMs && w.Approval.same(o.Approval) && slices.Equal(w.Awaited, o.Awaited) && maps.Equal(w.Live, o.Live) && slices.EqualFunc(w.Objects, o.Objects, Same)
 }

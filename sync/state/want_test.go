@@ -13,12 +13,21 @@ import (
 func want(t *testing.T) state.Want {
 	t.Helper()
 	return state.Want{
-		Service: cartOwner.Service, Mode: state.Hold, Drain: time.Minute,
+		Service: cartOwner.Service, Mode: state.Hold, Routes: state.Freeze, Drain: time.Minute,
 		Objects: []state.Object{
 			&state.Pool{Backend: "bigip/dc1", Path: "/web/p", Owner: cartOwner},
 			&state.Pool{Backend: "bigip/dc2", Path: "/web/p", Owner: cartOwner},
 		},
 		Live: map[state.Address]bool{endpoint(t, "10.0.0.1:80").Address: true},
+	}
+}
+
+func TestWantOnAwaits(t *testing.T) {
+	t.Parallel()
+	one, two := state.ID{Backend: "bigip/dc1", Name: "/web/p"}, state.ID{Backend: "bigip/dc2", Name: "/web/p"}
+	w := state.Want{Awaited: []state.ID{one, two}}
+	if got := w.On("bigip/dc2").Awaited; len(got) != 1 || got[0] != two {
+		t.Errorf("on dc2 are awaited %v", got)
 	}
 }
 
@@ -32,7 +41,11 @@ func TestWantOn(t *testing.T) {
 				t.Errorf("the part on %s holds %s", backend, o.ID())
 			}
 		}
-		if part.Service != w.Service || part.Mode != w.Mode || part.Drain != w.Drain || len(part.Live) != 1 {
+		mode, live := w.Mode, 1
+		if backend == state.Speaker {
+			mode, live = state.Freeze, 0
+		}
+		if part.Service != w.Service || part.Mode != mode || part.Drain != w.Drain || len(part.Live) != live {
 			t.Errorf("the part on %s is %+v", backend, part)
 		}
 	}
@@ -54,6 +67,7 @@ func TestWantSame(t *testing.T) {
 		change func(*state.Want)
 	}{
 		{"mode", func(w *state.Want) { w.Mode = state.Freeze }},
+		{"a member that is awaited", func(w *state.Want) { w.Awaited = []state.ID{{Backend: "bigip/dc1"}} }},
 		{"drain", func(w *state.Want) { w.Drain = -1 }},
 		{"an endpoint is gone", func(w *state.Want) { w.Live = nil }},
 		{"an object less", func(w *state.Want) { w.Objects = w.Objects[:1] }},
