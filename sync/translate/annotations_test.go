@@ -17,6 +17,9 @@ import (
 
 // Every mistake holds or freezes the Service, and the message names the
 // annotation, the value and what is allowed.
+const noAddress = "NoAddress: no virtual address is given, and no granted address pool with autoAssign has addresses of the Service's families; " +
+	"add landbridge.dev/virtual-address or landbridge.dev/address-pool"
+
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	dns := ports(port("dns", 53, "UDP"), port("dns-tcp", 53, "TCP"))
@@ -39,14 +42,6 @@ func TestMistakes(t *testing.T) {
 		{
 			name: "a key that Landbridge writes, with a port", svc: service(with("address.80", "5s")), mode: "hold",
 			problem: "UnknownAnnotation: landbridge.dev/address.80 is no annotation of Landbridge; the reference lists them",
-		},
-		{
-			name: "a key of a later version", svc: service(with("pod-share", "5")), mode: "hold",
-			problem: "NotInThisVersion: landbridge.dev/pod-share is not in this version of Landbridge",
-		},
-		{
-			name: "a key of a later version, with a port", svc: service(with("monitor.80", "tcp")), mode: "hold",
-			problem: "NotInThisVersion: landbridge.dev/monitor.80 is not in this version of Landbridge",
 		},
 		{
 			name: "a suffix on a key of the whole Service", svc: service(with("partition.80", "web")), mode: "hold",
@@ -78,11 +73,11 @@ func TestMistakes(t *testing.T) {
 		},
 		{
 			name: "no address", svc: service(with("virtual-address", "-")), mode: "hold",
-			problem: "NoAddress: no virtual address is given; add landbridge.dev/virtual-address (allocation is not in this version)",
+			problem: noAddress + granted,
 		},
 		{
 			name: "no address for one of two ports", svc: service(web, with("virtual-address", "-"), with("virtual-address.http", "203.0.113.20")), mode: "hold",
-			problem: "NoAddress: no virtual address is given; add landbridge.dev/virtual-address (allocation is not in this version)",
+			problem: noAddress + granted,
 		},
 		{
 			name: "a name for an address", svc: service(with("virtual-address", "cart.example.com")), mode: "hold",
@@ -98,7 +93,7 @@ func TestMistakes(t *testing.T) {
 		},
 		{
 			name: "a route domain that no range carries", svc: service(with("virtual-address", "203.0.113.20%2")), mode: "hold",
-			problem: "BadAnnotation: landbridge.dev/virtual-address: 203.0.113.20%2: no granted address pool has a route domain",
+			problem: "AddressNotGranted: landbridge.dev/virtual-address: 203.0.113.20%2 is in no address pool granted to namespace shop for partition web on device dc1" + granted,
 		},
 		{
 			name: "an address outside of what is granted", svc: service(with("virtual-address", "203.0.113.32")), mode: "hold",
@@ -131,11 +126,11 @@ func TestMistakes(t *testing.T) {
 		},
 		{
 			name: "an empty partition", svc: service(with("partition", "")), mode: "freeze",
-			problem: "BadAnnotation: landbridge.dev/partition is empty; name a partition",
+			problem: "BadAnnotation: landbridge.dev/partition: is empty; write a name, or take it away",
 		},
 		{
 			name: "an empty device", svc: service(with("device", "")), mode: "freeze",
-			problem: "BadAnnotation: landbridge.dev/device is empty; name a device",
+			problem: "BadAnnotation: landbridge.dev/device: is empty; write a name, or take it away",
 		},
 		{
 			name: "a namespace that no tenant covers", svc: service(in("other")), mode: "freeze",
@@ -151,7 +146,7 @@ func TestMistakes(t *testing.T) {
 		},
 		{
 			name: "annotations, and none that opts in", svc: service(with("partition", "-")), mode: "freeze",
-			problem: "NotOptedIn: the Service has annotations of Landbridge, but does not say where it is to be served: add landbridge.dev/partition",
+			problem: "NotOptedIn: the Service has annotations of Landbridge, but does not say where it is to be served: add landbridge.dev/partition, landbridge.dev/class, landbridge.dev/join-pool or landbridge.dev/adopt",
 		},
 		{
 			name: "paused, in a word of nobody's", svc: service(with("paused", "yes")), mode: "hold",

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -17,6 +18,7 @@ const (
 	gone    condition = iota // terminating, and serves no more
 	leaving                  // terminating, and still serves
 	unready                  // alive, and takes nothing new
+	unknown                  // unready, on a node that was out of sight just now
 	ready                    // takes clients
 )
 
@@ -45,6 +47,7 @@ type endpoint struct {
 	state.Endpoint
 	condition condition
 	node      string
+	vm        bool // no Pod stands behind it
 }
 
 // endpoints are those of a Service port in one family, each address once.
@@ -105,11 +108,13 @@ func (t *translation) endpointsOf(e discoveryv1.Endpoint, port uint16) []endpoin
 	if err != nil {
 		return nil // the API server admits none
 	}
-	if e.TargetRef == nil || e.TargetRef.Kind != "Pod" {
-		t.once("NotInThisVersion", "endpoint "+a.String()+" has no Pod behind it; VM members are not in this version of Landbridge")
-		return nil
+	found := endpoint{
+		Endpoint: state.Endpoint{Address: a, Port: port}, condition: conditionOf(e.Conditions),
+		vm: isVM(e),
 	}
-	found := endpoint{Endpoint: state.Endpoint{Address: a, Port: port}, condition: conditionOf(e.Conditions)}
+	if found.condition == unready && e.TargetRef != nil && e.TargetRef.Kind == "Pod" && t.Pods[e.TargetRef.Name].Ready {
+		found.condition = ready // its members alone can open its gate
+	}
 	if e.NodeName != nil {
 		found.node = *e.NodeName
 	}
@@ -126,33 +131,55 @@ func (t *translation) once(reason, message string) {
 
 // podMembers are the pool members of a port whose members are pods.
 func (t *translation) podMembers(port corev1.ServicePort, six bool) []state.Member {
-	endpoints := t.keepByNode(t.endpoints(port, six))
+	endpoints := t.keepByNode(t.pods(port, six))
 	best := bestOf(endpoints)
 	members := make([]state.Member, 0, len(endpoints))
 	for _, e := range endpoints {
-		m := state.Member{Endpoint: e.Endpoint, Ratio: 1, Terminating: e.condition <= leaving, Serves: e.condition == leaving}
-		if !takesClients(e.condition, best) {
-			m.Admin = state.Offline
-		}
-		members = append(members, m)
+		members = append(members, memberOf(e, best))
 	}
 	return members
+}
+
+// pods are the endpoints of a port that have a Pod behind them.
+func (t *translation) pods(port corev1.ServicePort, six bool) []endpoint {
+	return slices.DeleteFunc(t.endpoints(port, six), func(e endpoint) bool { return e.vm })
+}
+
+// memberOf is the pool member that an endpoint is, given the best of all.
+func memberOf(e endpoint, best condition) state.Member {
+	m := state.Member{
+		Endpoint: e.Endpoint, Ratio: 1, Terminating: e.condition <= leaving, Serves: e.condition == leaving, Stays: e.condition == unknown,
+	}
+	if !takesClients(e.condition, best) {
+		m.Admin = state.Offline
+	}
+	return m
 }
 
 // keepByNode counts endpoints that turned unready only because their nodes did
 // as ready, where they are more than a third of all: a cluster that loses
 // sight of its nodes has not lost its pods, and the device's monitors tell
-// which of them answer.
+// which of them answer. A node is in sight again a moment before its kubelet
+// says so of its pods: until then they stay as they are, however many.
 func (t *translation) keepByNode(endpoints []endpoint) []endpoint {
-	down := map[string]bool{}
+	down, back := map[string]bool{}, map[string]time.Time{}
 	for _, n := range t.Nodes {
-		if !nodeReady(n) {
-			down[n.Name] = true
+		up, since := nodeReady(n)
+		down[n.Name] = !up
+		wasAway := since.Sub(n.CreationTimestamp.Time) > joinTime
+		if until := since.Add(kubeletTime); up && wasAway && t.Now.Before(until) && !t.Now.IsZero() {
+			back[n.Name] = until
 		}
 	}
 	var byNode []int
 	for i, e := range endpoints {
-		if e.condition == unready && down[e.node] {
+		until, returned := back[e.node]
+		switch {
+		case e.condition != unready:
+		case returned:
+			endpoints[i].condition = unknown
+			t.lookAgain(until)
+		case down[e.node]:
 			byNode = append(byNode, i)
 		}
 	}
@@ -163,6 +190,23 @@ func (t *translation) keepByNode(endpoints []endpoint) []endpoint {
 		endpoints[i].condition = ready
 	}
 	return endpoints
+}
+
+// kubeletTime is how long after a node became ready its pods may still be
+// marked unready for its sake: its kubelet puts that right when it next
+// reports on them (it does so every 10 s, and is slower at the start).
+const kubeletTime = 30 * time.Second
+
+// joinTime is within how long of its creation a node becomes ready for the first
+// time: it was not out of sight, and no pod is unready for its sake. One that
+// takes longer counts as back.
+const joinTime = 20 * time.Second
+
+// lookAgain remembers the earliest time at which the result will differ.
+func (t *translation) lookAgain(at time.Time) {
+	if t.again.IsZero() || at.Before(t.again) {
+		t.again = at
+	}
 }
 
 func bestOf(endpoints []endpoint) condition {

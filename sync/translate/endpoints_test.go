@@ -111,22 +111,6 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-func TestAnEndpointWithoutAPodIsHeld(t *testing.T) {
-	t.Parallel()
-	vm := pod("10.0.0.5", isReady)
-	vm.TargetRef = nil
-	for _, ref := range []*corev1.ObjectReference{nil, {Kind: "VirtualMachine", Name: "v"}} {
-		vm.TargetRef = ref
-		r := translate.Service(translate.Input{
-			Service: service(ports(port("", 80, "TCP"), port("", 81, "TCP"))), Slices: []*discoveryv1.EndpointSlice{slice(pod("10.0.0.1", isReady), vm)},
-		}, policy(t))
-		same(t, []string{"NotInThisVersion: endpoint 10.0.0.5 has no Pod behind it; VM members are not in this version of Landbridge"}, told(r).Problems)
-		if r.Want.Mode != state.Hold {
-			t.Errorf("mode %s", r.Want.Mode)
-		}
-	}
-}
-
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	named := slicePorts(slicePort("http", 8080, "TCP"), slicePort("admin", 9090, "TCP"), slicePort("dns", 5353, "UDP"), slicePort("dns-tcp", 5354, "TCP"))

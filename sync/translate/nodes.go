@@ -3,6 +3,7 @@ package translate
 import (
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -12,7 +13,9 @@ import (
 )
 
 // nodeMembers are the pool members of a port whose members are node ports.
-func (t *translation) nodeMembers(device config.BIGIP, port corev1.ServicePort, six bool) []state.Member {
+// With weigh, a node that takes clients for its own pods alone counts for as
+// many as it has.
+func (t *translation) nodeMembers(device config.BIGIP, port corev1.ServicePort, six, weigh bool) []state.Member {
 	if port.NodePort == 0 {
 		t.once("NoNodePort", "port "+portName(port)+" has no node port; member-type nodeport needs a Service of type NodePort or LoadBalancer")
 		return nil
@@ -22,19 +25,22 @@ func (t *translation) nodeMembers(device config.BIGIP, port corev1.ServicePort, 
 		t.once("NoNodes", "the cluster shows no node at all; what stands outside stays until it does")
 		return nil
 	}
-	local := t.Service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
-	serving := map[string]bool{}
-	if local {
+	var serving map[string]int
+	if t.local() {
 		serving = t.servingNodes(port, six)
 	}
 	var members []state.Member
 	for _, n := range t.eligibleNodes(device.NodePort) {
 		a, ok := internalIP(n, six)
-		if !ok || (local && !serving[n.Name]) {
+		if !ok || (t.local() && serving[n.Name] == 0) {
 			continue
 		}
+		ratio := 1
+		if weigh && t.local() {
+			ratio = serving[n.Name]
+		}
 		members = append(members, state.Member{
-			Endpoint: state.Endpoint{Address: a, Port: uint16(port.NodePort)}, Ratio: 1,
+			Endpoint: state.Endpoint{Address: a, Port: uint16(port.NodePort)}, Ratio: ratio,
 		})
 		if len(members) == device.NodePort.MaxNodes {
 			break // counted are those that can be members, not those that come before them by name
@@ -44,15 +50,15 @@ func (t *translation) nodeMembers(device config.BIGIP, port corev1.ServicePort, 
 	return members
 }
 
-// servingNodes are the nodes with an endpoint that takes clients: the only
-// ones that answer where externalTrafficPolicy is Local.
-func (t *translation) servingNodes(port corev1.ServicePort, six bool) map[string]bool {
-	endpoints := t.endpoints(port, six)
+// servingNodes are how many endpoints that take clients each node has: with
+// externalTrafficPolicy Local only a node with some answers.
+func (t *translation) servingNodes(port corev1.ServicePort, six bool) map[string]int {
+	endpoints := t.pods(port, six)
 	best := bestOf(endpoints)
-	serving := map[string]bool{}
+	serving := map[string]int{}
 	for _, e := range endpoints {
 		if takesClients(e.condition, best) {
-			serving[e.node] = true
+			serving[e.node]++
 		}
 	}
 	return serving
@@ -75,7 +81,7 @@ func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
 			nodes = append(nodes, n)
 		}
 	}
-	up := slices.DeleteFunc(slices.Clone(nodes), func(n *corev1.Node) bool { return !nodeReady(n) })
+	up := slices.DeleteFunc(slices.Clone(nodes), func(n *corev1.Node) bool { up, _ := nodeReady(n); return !up })
 	if down := len(nodes) - len(up); down*3 <= len(nodes) {
 		nodes = up
 	}
@@ -83,13 +89,14 @@ func (t *translation) eligibleNodes(which config.NodePort) []*corev1.Node {
 	return nodes
 }
 
-func nodeReady(n *corev1.Node) bool {
+// nodeReady says whether a node is ready, and since when it is so or not.
+func nodeReady(n *corev1.Node) (ready bool, since time.Time) {
 	for _, c := range n.Status.Conditions {
 		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
+			return c.Status == corev1.ConditionTrue, c.LastTransitionTime.Time
 		}
 	}
-	return false
+	return false, time.Time{}
 }
 
 // internalIP is a node's first InternalIP of a family.

@@ -31,19 +31,34 @@ func (t *translation) objects(s settings) []state.Object {
 	if s.memberType != "" {
 		device.MemberType = s.memberType
 	}
+	t.nodePorts = device.MemberType == "nodeport"
+	t.idle = map[string]bool{}
 	var objects []state.Object
+	var all []portSettings
 	for i, port := range t.Service.Spec.Ports {
 		protocol, ok := protocolOf(port)
 		if !ok {
 			t.hold("BadProtocol", "port %s: %s is not served; only TCP and UDP are", portName(port), port.Protocol)
 			continue
 		}
+		switch use, from := t.useOf(&s, i); {
+		case use == state.Joined:
+			objects = append(objects, t.joined(&s, device, i, from)...)
+			continue
+		case use == state.Adopted:
+			objects = append(objects, t.adopted(&s, device, i, protocol, from)...)
+			continue
+		case !t.makesOwn(&s):
+			continue // the Service speaks of its other ports
+		}
+		p := t.settingsOf(&s, device, i, protocol)
+		all = append(all, p)
 		var served [2]bool // by family
 		for _, address := range t.ofPort(&s, i) {
 			served[family(address.Is6())] = true
-			pool := t.pool(s, device, i, protocol, address.Is6())
-			objects = append(objects, pool, t.virtualServer(i, protocol, address, pool))
+			objects = append(objects, t.frontend(s, device, p, address)...)
 		}
+		t.strayVMs(&s, i, served)
 		if t.mode != state.Hold {
 			continue
 		}
@@ -51,10 +66,14 @@ func (t *translation) objects(s settings) []state.Object {
 		// is wrong: a pool that does not stand is not made for that.
 		for _, six := range []bool{false, true} {
 			if !served[family(six)] {
-				objects = append(objects, t.pool(s, device, i, protocol, six))
+				pool := t.pool(s, device, p, six)
+				objects = append(objects, pool)
+				t.idle[pool.Path] = len(s.addresses)+len(s.ofPorts) > 0
 			}
 		}
 	}
+	t.unusedTimes(&s)
+	t.warnings(device, all)
 	slices.SortFunc(objects, func(a, b state.Object) int { return a.ID().Compare(b.ID()) })
 	return objects
 }
@@ -67,33 +86,47 @@ func family(six bool) int {
 	return 0
 }
 
-// pool is the pool of one port and family.
-func (t *translation) pool(s settings, device config.BIGIP, port int, protocol state.Protocol, six bool) *state.Pool {
-	servicePort := t.Service.Spec.Ports[port]
+// frontend is all that serves one port at one address: the virtual server, its
+// pool, and what they refer to that is ours.
+func (t *translation) frontend(s settings, device config.BIGIP, p portSettings, address state.Address) []state.Object {
+	pool := t.pool(s, device, p, address.Is6())
+	sameDomain(pool.Members, address)
+	names, objects := t.monitorsFor(pool, p.monitors)
+	pool.Monitors = names
+	v := &state.VirtualServer{
+		Backend: pool.Backend, Path: pool.Path, Owner: pool.Owner,
+		Destination: state.Endpoint{Address: address, Port: uint16(t.Service.Spec.Ports[p.port].Port)},
+		Protocol:    p.protocol, Pool: pool.Path, Profiles: p.profiles, IRules: p.irules, Policies: p.policies,
+		Persistence: p.persistence, SNAT: p.snat, VLANs: p.vlans, ConnectionLimit: p.limit,
+	}
+	if p.affinity > 0 {
+		affinity := affinityOf(v, p.affinity)
+		v.Persistence = affinity.Path
+		objects = append(objects, affinity)
+	}
+	objects = append(objects, t.limitSources(v)...)
+	return append(objects, pool, v)
+}
+
+// pool is the pool of one port and family, but for its monitors.
+func (t *translation) pool(s settings, device config.BIGIP, p portSettings, six bool) *state.Pool {
+	servicePort := t.Service.Spec.Ports[p.port]
 	pool := &state.Pool{
 		Backend: BackendOf(device.Name), Path: "/" + s.partition + "/" + t.name(servicePort, six), Owner: t.Identity.Owner(t.ref),
-		Mode: "round-robin", ReselectTries: reselectTries, SlowRamp: slowRamp,
-		DrainTimeout: s.drains.of(port),
+		Mode: p.mode, ReselectTries: reselectTries, SlowRamp: slowRamp, DrainTimeout: p.drain,
 	}
-	if protocol == state.TCP {
-		pool.Monitors = []string{"/Common/tcp"}
-	}
-	if device.MemberType == "nodeport" {
-		pool.Members = t.nodeMembers(device, servicePort, six)
-	} else {
-		pool.Members = t.podMembers(servicePort, six)
-	}
+	pool.Members = t.members(device, servicePort, six, byRatio(p.mode))
+	t.withVMs(&s, p.port, six, pool)
 	return pool
 }
 
-// virtualServer is what sends clients to a pool.
-func (t *translation) virtualServer(port int, protocol state.Protocol, address state.Address, pool *state.Pool) *state.VirtualServer {
-	return &state.VirtualServer{
-		Backend: pool.Backend, Path: pool.Path, Owner: pool.Owner,
-		Destination: state.Endpoint{Address: address, Port: uint16(t.Service.Spec.Ports[port].Port)},
-		Protocol:    protocol, Pool: pool.Path, SNAT: "automap",
-		Profiles: []state.Profile{{Path: "/Common/" + string(protocol), Context: "all"}},
+// members are those of a port that stand for its pods: the pods themselves, or
+// nodes.
+func (t *translation) members(device config.BIGIP, port corev1.ServicePort, six, weigh bool) []state.Member {
+	if device.MemberType == "nodeport" {
+		return t.nodeMembers(device, port, six, weigh)
 	}
+	return t.podMembers(port, six)
 }
 
 // NamePrefix is how the names of a cluster's virtual servers, pools and the

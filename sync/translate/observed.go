@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"landbridge.dev/config/annotation"
 )
 
 // Observed is a hash of all of a Service that decides what is made outside:
@@ -16,7 +18,7 @@ import (
 func Observed(svc *corev1.Service) (string, error) {
 	annotations := map[string]string{}
 	for key, value := range svc.Annotations {
-		if name, ok := strings.CutPrefix(key, Prefix); ok && keyStanding(name) != written {
+		if name, ok := strings.CutPrefix(key, Prefix); ok && !annotation.IsWritten(name) {
 			annotations[key] = value
 		}
 	}

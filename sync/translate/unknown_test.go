@@ -1,7 +1,9 @@
 package translate_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -14,6 +16,8 @@ import (
 func selecting(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "cart"} }
 
 func reportedOn(s *corev1.Service) { s.Annotations[translate.AnnotationObserved] = "0123456789abcdef" }
+
+func claimed(s *corev1.Service) { s.Finalizers = []string{translate.Finalizer} }
 
 // A list of endpoints that is not there is not an empty one.
 func TestNoSlices(t *testing.T) {
@@ -28,6 +32,7 @@ func TestNoSlices(t *testing.T) {
 		want   expect
 	}{
 		{name: "a selector, and no slice: nothing changes, and it is said", svc: service(selecting, reportedOn), want: expect{Mode: "still", Problems: []string{lost}}},
+		{name: "nor where it was not reported on yet", svc: service(selecting, claimed), want: expect{Mode: "still", Problems: []string{lost}}},
 		{name: "a new Service, whose slice comes in a moment, needs no word", svc: service(selecting), want: expect{Mode: "still"}},
 		{name: "a selector, and an empty slice: no endpoints", svc: service(selecting, reportedOn), slices: empty, want: expect{Mode: "follow", Objects: whole}},
 		{name: "no selector, and no slice: no endpoints", svc: service(reportedOn), want: expect{Mode: "follow", Objects: whole}},
@@ -89,6 +94,41 @@ func TestNodesOutOfSight(t *testing.T) {
 	}
 }
 
+// A node is in sight again before its kubelet has said that its pods are ready:
+// meanwhile they stay as they are on the device, for half a minute. One that
+// has just come for the first time was not out of sight.
+func TestNodesBackInSight(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		ago   time.Duration // that the node became ready
+		age   time.Duration // that it had then
+		stays bool
+	}{
+		{time.Second, time.Hour, true},
+		{29 * time.Second, time.Hour, true},
+		{30 * time.Second, time.Hour, false},
+		{time.Second, 21 * time.Second, true},
+		{time.Second, 20 * time.Second, false}, // it had not been ready before
+		{time.Second, 0, false},
+	} {
+		ago, stays := test.ago, test.stays
+		nodes := []*corev1.Node{node("n1", "192.0.2.1"), node("n2", "192.0.2.2", unready)}
+		nodes[0].Status.Conditions[1].LastTransitionTime = metav1.NewTime(now.Add(-ago))
+		nodes[0].CreationTimestamp = metav1.NewTime(now.Add(-ago - test.age))
+		pods := slice(podOn("n1", "10.0.0.1", notReady), podOn("n1", "10.0.0.2", isReady), podOn("n1", "10.0.0.3", isReady), podOn("n1", "10.0.0.4", isReady))
+		r := translate.Service(translate.Input{Service: service(selecting), Nodes: nodes, Slices: []*discoveryv1.EndpointSlice{pods}, Now: now}, policy(t))
+		for _, m := range r.Want.Objects[0].(*state.Pool).Members[:1] {
+			if m.Admin != state.Offline || m.Stays != stays {
+				t.Errorf("%s ago, at the age of %s: %+v, want offline, staying as it is: %t", ago, test.age, m, stays)
+			}
+		}
+		if again := now.Add(30*time.Second - ago); stays != r.Again.Equal(again) {
+			t.Errorf("%s ago, at the age of %s: looks again at %s", ago, test.age, r.Again)
+		}
+	}
+}
+
 func TestDeletionPolicy(t *testing.T) {
 	t.Parallel()
 	for value, orphan := range map[string]bool{"orphan": true, "delete": false, "-": false} {
@@ -145,5 +185,20 @@ func TestNodePortsWithoutAnyNode(t *testing.T) {
 	r := translate.Service(translate.Input{Service: service(nodePorts, with("member-type", "nodeport"))}, policy(t))
 	if r.Want.Mode != state.Still || len(r.Want.Objects) > 0 {
 		t.Errorf("mode %s, objects %v; want nothing to change", r.Want.Mode, r.Want.Objects)
+	}
+}
+
+// A load-balancer class, ours of either kind, is not taken away by annotations.
+func TestLeavingAClass(t *testing.T) {
+	t.Parallel()
+	for _, class := range []string{translate.ClassBIGIP, translate.ClassBGP} {
+		svc := service(func(s *corev1.Service) { s.Spec.LoadBalancerClass = &class })
+		if _, err := translate.Leaving(svc, false); err == nil || !strings.Contains(err.Error(), class) {
+			t.Errorf("%s: %v", class, err)
+		}
+	}
+	left, err := translate.Leaving(service(with("drain-timeout", "5s")), true)
+	if err != nil || translate.Addressed(left) || left.Annotations[translate.Prefix+"deletion-policy"] != "orphan" || left.Annotations[translate.Prefix+"drain-timeout"] != "5s" {
+		t.Errorf("%v, %v", left, err)
 	}
 }

@@ -1,0 +1,163 @@
+package translate
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"landbridge.dev/config"
+	"landbridge.dev/sync/state"
+)
+
+// makesOwn says whether the Service asks for virtual servers and pools of its
+// own, for the ports that join or adopt nothing.
+func (t *translation) makesOwn(s *settings) bool {
+	if c := t.Service.Spec.LoadBalancerClass; c != nil && *c == ClassBIGIP {
+		return true
+	}
+	for at := range s.values {
+		if at.key == "partition" || at.key == "class" {
+			return true
+		}
+	}
+	return false
+}
+
+// lent says whether a port joins or adopts what others made.
+func lent(s *settings, port int) bool {
+	_, joins := s.valueOf("join-pool", port)
+	_, adopts := s.valueOf("adopt", port)
+	return joins || adopts
+}
+
+// useOf is what a port takes of what others made, and where that is written;
+// Own for nothing.
+func (t *translation) useOf(s *settings, port int) (state.Use, value) {
+	use, from := state.Own, value{}
+	for _, key := range []struct {
+		name string
+		use  state.Use
+	}{{"join-pool", state.Joined}, {"adopt", state.Adopted}} {
+		v, ok := s.valueOf(key.name, port)
+		if !ok {
+			continue
+		}
+		if use != state.Own {
+			t.once("BadAnnotation", v.from+": port "+portName(t.Service.Spec.Ports[port])+" also has "+from.from+"; a port joins a pool or adopts a virtual server")
+		}
+		use, from = key.use, v
+		if _, written := s.values[place{key.name, port}]; !written && len(t.Service.Spec.Ports) > 1 {
+			t.once("BadAnnotation", v.from+": the Service has several ports; write "+v.from+"."+portName(t.Service.Spec.Ports[0])+" and the like")
+		}
+	}
+	return use, from
+}
+
+// keysOfVirtual are the keys that speak of a virtual server or a pool.
+func keysOfVirtual() []string {
+	return []string{
+		"class", "virtual-address", "address-pool", "load-balancing-mode", "monitor", "monitor-interval", "monitor-timeout", "profiles", "irules", "ltm-policies",
+		"vlans", "persistence", "snat", "connection-limit",
+	}
+}
+
+// besides finds fault with keys that have no effect on a port that joins or
+// adopts.
+func (t *translation) besides(s *settings, port int, use state.Use, from value) {
+	keys, what := keysOfVirtual(), "makes no virtual server and no pool"
+	if use == state.Adopted {
+		keys, what = []string{"virtual-address", "address-pool"}, "keeps the address that the virtual server has"
+	}
+	for _, key := range keys {
+		v, ok := s.values[place{key, port}]
+		if !ok && !t.makesOwn(s) {
+			v, ok = s.values[place{key, wholeService}]
+		}
+		if ok && (key != "class" || use != state.Adopted) {
+			t.once("BadAnnotation", v.from+" has no effect beside "+from.from+", which "+what+"; remove one of them")
+		}
+	}
+	if len(t.Service.Spec.LoadBalancerSourceRanges) > 0 && (use == state.Joined || len(t.Service.Spec.LoadBalancerSourceRanges) > 1) {
+		t.once("BadAnnotation", "spec.loadBalancerSourceRanges cannot be kept beside "+from.from+": restrict the sources on the device, or take them away here")
+	}
+}
+
+// joined is the pool of others that a port joins.
+func (t *translation) joined(s *settings, device config.BIGIP, port int, from value) []state.Object {
+	t.besides(s, port, state.Joined, from)
+	pool := &state.Pool{
+		Backend: BackendOf(device.Name), Path: from.text, Use: state.Joined, DrainTimeout: s.drain(port),
+	}
+	t.fill(s, device, port, pool)
+	pool.Share.Borrow = t.borrows(s, pool.Path)
+	if pool.Share.Given && pool.Share.Percent == 100 && pool.Share.Fallback != state.FallbackNone {
+		t.hold("BadAnnotation", "%spod-share: 100 of a joined pool leaves nobody to stand by, since its priority groups are not ours; ask for 99, or write %sfallback: none", Prefix, Prefix)
+	}
+	if pool.Share.Fallback == state.FallbackBoth {
+		t.hold("BadAnnotation", "%sfallback: both needs priority groups, and those of a joined pool are not ours", Prefix)
+	}
+	return []state.Object{pool}
+}
+
+// fill gives a pool of others our members: those of the Service's first
+// family.
+func (t *translation) fill(s *settings, device config.BIGIP, port int, pool *state.Pool) {
+	six := t.firstFamily()
+	pool.Members = t.members(device, t.Service.Spec.Ports[port], six, true)
+	t.withVMs(s, port, six, pool)
+	var served [2]bool
+	served[family(six)] = true
+	t.strayVMs(s, port, served)
+}
+
+// firstFamily says whether the Service's first family is IPv6.
+func (t *translation) firstFamily() bool {
+	return len(t.Service.Spec.IPFamilies) > 0 && t.Service.Spec.IPFamilies[0] == corev1.IPv6Protocol
+}
+
+// adopted is the virtual server of others that a port takes over, with its
+// pool, which until it is seen goes by the virtual server's path. Only what an
+// annotation or its class names is asked for.
+func (t *translation) adopted(s *settings, device config.BIGIP, port int, protocol state.Protocol, from value) []state.Object {
+	t.besides(s, port, state.Adopted, from)
+	partition, _, _ := strings.Cut(strings.TrimPrefix(from.text, "/"), "/")
+	at := *s
+	at.partition = partition // where what it refers to of ours is made
+	p := t.settingsOf(&at, device, port, protocol)
+	pool := &state.Pool{
+		Backend: BackendOf(device.Name), Path: from.text, Owner: t.Identity.Owner(t.ref), Use: state.Adopted,
+		Mode: p.mode, DrainTimeout: p.drain,
+	}
+	t.fill(s, device, port, pool)
+	pool.Share.Borrow = true
+	v := &state.VirtualServer{
+		Backend: pool.Backend, Path: from.text, Owner: pool.Owner, Use: state.Adopted,
+		Profiles: p.profiles, IRules: p.irules, Policies: p.policies, Persistence: p.persistence, SNAT: p.snat, VLANs: p.vlans, ConnectionLimit: p.limit,
+	}
+	var objects []state.Object
+	named := func(key string) bool { _, ok := s.valueOf(key, port); return ok }
+	for _, property := range []state.Property{
+		state.NamedProfiles, state.NamedIRules, state.NamedPolicies, state.NamedPersistence, state.NamedSNAT, state.NamedVLANs, state.NamedConnectionLimit,
+	} {
+		if named(string(property)) {
+			v.Named = append(v.Named, property)
+		}
+	}
+	if named("monitor") {
+		base := *pool
+		base.Path = "/" + partition + "/" + t.name(t.Service.Spec.Ports[port], t.firstFamily())
+		pool.Monitors, objects = t.monitorsFor(&base, p.monitors)
+		pool.Named = append(pool.Named, state.NamedMonitors)
+	}
+	if named("load-balancing-mode") {
+		pool.Named = append(pool.Named, state.NamedMode)
+	}
+	if prefixes := t.sources(t.firstFamily()); len(prefixes) == 1 {
+		v.Source = prefixes[0]
+		v.Named = append(v.Named, state.NamedSource)
+	}
+	slices.Sort(v.Named)
+	slices.Sort(pool.Named)
+	return append(objects, pool, v)
+}
