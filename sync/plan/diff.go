@@ -1,8 +1,8 @@
 package plan
 
 import (
+	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"landbridge.dev/sync/state"
@@ -26,9 +26,15 @@ type Input struct {
 	// Standing says whether an object that another is to come After stands
 	// on its backend. nil: nothing is waited for.
 	Standing func(state.ID) bool
+	// Unseen says whether it is not known of an object whether it stands. nil:
+	// it is of all.
+	Unseen func(state.ID) bool
 	// Leaned says whether an object of another backend still stands that
 	// comes After this one, so that it must not go yet. nil: none does.
 	Leaned func(state.ID) bool
+	// Routed says whether a route to a virtual server at an address still
+	// stands, so that it must not leave that yet. nil: none does.
+	Routed func(state.ID, netip.Addr) bool
 }
 
 // Result is the plan for one Service on one backend.
@@ -40,16 +46,28 @@ type Result struct {
 	Again time.Time
 	// Waiting are the objects whose change waits for another backend.
 	Waiting []state.ID
-	// Removing are the Service's virtual servers and pools that are no
+	// Removing are the Service's virtual servers, pools and routes that are no
 	// longer wanted and still stand, also while they drain, and also with
 	// Keep; sorted.
 	Removing []state.ID
 	// Count are the pools whose members' connections and availability have
-	// to be looked at for the plan to go on: those that drain or are gated;
-	// sorted.
+	// to be looked at for the plan to go on: with members that drain, are
+	// gated or awaited; sorted.
 	Count []state.ID
+	// Sought are objects of others that are missing in what was read: they may
+	// have been made since; sorted.
+	Sought []state.ID
 	// Gated are the members that are kept in service for now.
 	Gated []state.ID
+	// Pools are the wanted pools that stand, by the names that they have
+	// there; sorted.
+	Pools []state.ID
+	// InPlace are the awaited members that stand as wanted: up, or where they
+	// are to take nothing, there; sorted. With Changes to make there are none.
+	InPlace []state.ID
+	// Unapproved are the changes that would be made in place of Changes, and wait
+	// for the approval that one of Problems asks for; nil where nothing waits.
+	Unapproved []Change
 	// Problems are what cannot be done here, and why.
 	Problems []state.Problem
 }
@@ -58,38 +76,78 @@ type Result struct {
 // what is ours and is no longer wanted goes after its members have drained,
 // and what is foreign stays as it is. Applying the changes to Have and asking
 // again at the same time gives no changes.
+//
+// Where an approval is pending, members follow endpoints and nothing else
+// changes. What stands as it is asked for needs none.
 func Diff(in Input) Result {
-	if in.Want.Mode == state.Still {
-		return Result{}
+	asked := in
+	asked.Want.Approval = nil
+	result := diff(asked)
+	if in.Want.Approval == nil || in.Want.Mode != state.Follow {
+		return result
 	}
+	held := in
+	held.Want = in.Want.Unapproved()
+	without := diff(held)
+	if covers(without.Changes, result.Changes) {
+		return result
+	}
+	without.Unapproved = result.Changes
+	without.Problems = slices.Concat(result.Problems, []state.Problem{in.Want.Approval.Problem(in.Want.Service)})
+	return without
+}
+
+// covers says whether all of some changes are among others.
+func covers(all, some []Change) bool {
+	among := make(map[state.ID]Change, len(all))
+	for _, c := range all {
+		among[c.ID()] = c
+	}
+	return !slices.ContainsFunc(some, func(c Change) bool {
+		same, ok := among[c.ID()]
+		return !ok || same.Op != c.Op || (c.After != nil && !state.Equal(c.After, same.After))
+	})
+}
+
+// diff is Diff for what needs no approval.
+func diff(in Input) Result {
 	d := &differ{
 		Input:   in,
-		want:    map[state.ID]state.Object{},
 		planned: map[state.Address]*state.Node{},
 		gone:    map[state.Address]int{},
 		added:   map[state.Address]bool{},
 		refused: map[state.ID]bool{},
+		adopted: map[string]string{},
+		domains: map[string]uint16{},
 	}
-	for _, o := range in.Want.Objects {
-		if o.ID().Backend == in.Backend {
-			d.want[o.ID()] = o
-		}
-	}
+	d.resolve()
+	d.enterDomains()
+	d.index()
 	switch in.Want.Mode {
 	case state.Follow:
 		d.follow()
 	case state.Hold, state.Freeze:
+		d.problems = nil // what could not be adopted is not what holds it
 		d.hold()
+		d.keepRoutes()
 	case state.Still:
+		d.keepRoutes()
 	}
-	d.dropNodes()
+	if in.Want.Mode != state.Still {
+		d.dropNodes()
+	}
+	changes := slices.Concat(d.steps[:]...)
+	d.await(len(changes) == 0)
 	return Result{
-		Changes:  slices.Concat(d.steps[:]...),
+		Changes:  changes,
 		Again:    d.again,
 		Waiting:  d.waiting,
 		Removing: d.removing,
 		Count:    slices.Compact(slices.SortedFunc(slices.Values(d.count), state.ID.Compare)),
+		Sought:   slices.Compact(slices.SortedFunc(slices.Values(d.sought), state.ID.Compare)),
 		Gated:    d.gated,
+		Pools:    d.pools(),
+		InPlace:  d.inPlace,
 		Problems: d.problems,
 	}
 }
@@ -100,8 +158,13 @@ func Diff(in Input) Result {
 type step int
 
 const (
-	makeNodes step = iota
+	tagAdopted step = iota
+	makeNodes
+	makeStaticRoutes
 	makeMonitors
+	makeDataGroups
+	makeIRules
+	makePersistence
 	makePools
 	addMembers
 	makeVirtualServers
@@ -113,6 +176,10 @@ const (
 	takeVirtualServers
 	takePools
 	takeMonitors
+	takeIRules
+	takeDataGroups
+	takePersistence
+	takeStaticRoutes
 	takeNodes
 	steps
 )
@@ -126,7 +193,12 @@ type differ struct {
 	waiting  []state.ID
 	removing []state.ID
 	count    []state.ID
+	sought   []state.ID
 	gated    []state.ID
+	inPlace  []state.ID
+	adopted  map[string]string                   // where an adopted pool stands, by how it is called in the Want
+	networks map[netip.Prefix]*state.StaticRoute // that stand beside the wanted ones; nil until asked for
+	domains  map[string]uint16                   // of pools of others that are in another than 0, by path
 	problems []state.Problem
 	planned  map[state.Address]*state.Node // nodes made by this plan
 	gone     map[state.Address]int         // members taken away by this plan
@@ -135,10 +207,37 @@ type differ struct {
 	alive    map[state.Address]bool        // of wanted members; nil until asked for
 }
 
+// index finds what is wanted on this backend by its ID.
+func (d *differ) index() {
+	d.want = map[state.ID]state.Object{}
+	for _, o := range d.Want.Objects {
+		if o.ID().Backend == d.Backend {
+			d.want[o.ID()] = o
+		}
+	}
+}
+
+// pools are the wanted pools that stand.
+func (d *differ) pools() []state.ID {
+	var ids []state.ID
+	for _, o := range d.Want.Objects {
+		if _, found := d.Have.Get(o.ID()); found && o.ID().Kind == state.KindPool && o.ID().Backend == d.Backend {
+			ids = append(ids, o.ID())
+		}
+	}
+	slices.SortFunc(ids, state.ID.Compare)
+	return ids
+}
+
 func (d *differ) add(s step, c Change) { d.steps[s] = append(d.steps[s], c) }
 
 func (d *differ) problem(reason, message string) {
 	d.problems = append(d.problems, state.Problem{Service: d.Want.Service, Reason: reason, Message: message})
+}
+
+// notice is a problem that leaves the outside as it was asked for.
+func (d *differ) notice(reason, message string) {
+	d.problems = append(d.problems, state.Problem{Service: d.Want.Service, Reason: reason, Message: message, Notice: true})
 }
 
 // ours says whether an owner is this Service of this cluster.
@@ -153,33 +252,41 @@ func (d *differ) lookAgain(t time.Time) {
 	}
 }
 
-// follow plans for all that is wanted, and against all that is not.
+// follow plans for all that is wanted, and against all that is not. What
+// others refer to comes first, whatever its place in the set.
 func (d *differ) follow() {
+	d.settleMonitors()
+	var pools []*state.Pool
+	var virtuals []*state.VirtualServer
 	for _, o := range d.Want.Objects {
-		id := o.ID()
-		if id.Backend != d.Backend {
+		if o.ID().Backend != d.Backend {
 			continue
 		}
 		switch o := o.(type) {
 		case *state.Pool:
-			d.pool(o)
+			pools = append(pools, o)
 		case *state.VirtualServer:
-			// After its pool, whichever comes first in the set.
+			virtuals = append(virtuals, o)
+		case *state.Route:
+			d.route(o)
+		case *state.StaticRoute:
+			d.staticRoute(o)
 		default:
 			d.plain(o)
 		}
 	}
-	for _, o := range d.Want.Objects {
-		if v, ok := o.(*state.VirtualServer); ok && v.Backend == d.Backend {
-			d.virtualServer(v)
-		}
+	for _, p := range pools {
+		d.pool(p)
+	}
+	for _, v := range virtuals {
+		d.virtualServer(v)
 	}
 	if d.Want.Orphan {
 		d.orphan()
 		return
 	}
 	d.noteRemoving()
-	if len(d.problems) == 0 && len(d.waiting) == 0 && !d.Keep {
+	if state.AsAsked(d.problems) && len(d.waiting) == 0 && !d.Keep {
 		d.unwanted()
 	} // else what stands goes on serving until what comes in its place can
 }
@@ -187,33 +294,26 @@ func (d *differ) follow() {
 // plain plans for an object that only its own content says how to change.
 func (d *differ) plain(o state.Object) {
 	have, found := d.Have.Get(o.ID())
+	making, _ := stepsOf(o.ID().Kind)
 	switch {
 	case !found:
 		if d.mayCome(o) {
-			d.add(makeStep(o.ID().Kind), Change{Op: Create, After: o})
+			d.add(making, Change{Op: Create, After: o})
 		}
 	case !d.ours(have.OwnedBy()):
 		d.nameTaken(o.ID(), have.OwnedBy())
 	case !state.Equal(have, o):
-		d.add(makeStep(o.ID().Kind), Change{Op: Update, Before: have, After: o})
+		d.add(making, Change{Op: Update, Before: have, After: o})
 	}
-}
-
-func makeStep(k state.Kind) step {
-	switch k {
-	case state.KindRoute:
-		return makeRoutes
-	case state.KindMonitor:
-		return makeMonitors
-	}
-	return makePools
 }
 
 // mayCome says whether all that an object comes After stands; if not, the
-// object waits.
+// object waits. A route that was announced before also comes while that is not
+// known: a device that cannot be read after a restart must not cost its routes.
 func (d *differ) mayCome(o state.Object) bool {
+	r, isRoute := o.(*state.Route)
 	for _, id := range o.After() {
-		if d.Standing != nil && !d.Standing(id) {
+		if !d.stands(id) && (!isRoute || !r.Stood || !d.unseen(id)) {
 			d.waiting = append(d.waiting, o.ID())
 			return false
 		}
@@ -245,182 +345,6 @@ func (d *differ) nameTaken(id state.ID, by state.Owner) {
 	}
 }
 
-// virtualServer plans for a wanted virtual server, once its pool is planned.
-func (d *differ) virtualServer(v *state.VirtualServer) {
-	if v.Pool != "" && d.refused[state.ID{Backend: d.Backend, Kind: state.KindPool, Name: v.Pool}] {
-		return
-	}
-	have, found := d.Have.Get(v.ID())
-	if found && !d.ours(have.OwnedBy()) {
-		d.nameTaken(v.ID(), have.OwnedBy())
-		return
-	}
-	if found && state.Equal(have, v) {
-		return
-	}
-	if !found && !d.mayCome(v) {
-		return
-	}
-	if !listens(have, v.Frontend()) {
-		if l, taken := d.Have.Listener(v.Frontend()); taken && !d.displace(v, l) {
-			return
-		}
-	}
-	if found {
-		d.add(makeVirtualServers, Change{Op: Update, Before: have, After: v})
-		return
-	}
-	d.add(makeVirtualServers, Change{Op: Create, After: v})
-}
-
-// listens says whether o is a virtual server on this frontend. Then another
-// beside it there is none of our business: a device allows several, apart by
-// source address or VLAN.
-func listens(o state.Object, f state.Frontend) bool {
-	v, ok := o.(*state.VirtualServer)
-	return ok && v.Frontend() == f
-}
-
-// displace makes way for v where the virtual server l listens on its
-// frontend. It is false if l has to stay.
-func (d *differ) displace(v, l *state.VirtualServer) bool {
-	_, wanted := d.want[l.ID()]
-	switch {
-	case d.ours(l.Owner) && !wanted:
-		if d.Keep || !d.mayGo(l.ID()) {
-			return false
-		}
-		d.refused[l.ID()] = true // planned here, and not once more as unwanted
-		d.add(makeVirtualServers, Change{
-			Op: Delete, Before: l, Interrupts: true,
-			Why: "makes way for " + v.Path + ", which listens on the same address and port",
-		})
-		return true
-	case d.Identity.Owns(l.Owner):
-		// The ledger's holder: the other Service lets go first, or keeps it.
-		d.waiting = append(d.waiting, v.ID())
-		return false
-	}
-	d.problem("AddressInUse", v.Frontend().String()+" on "+d.Backend+" is served by "+l.Path+", which is not ours; choose another address or port, or remove that virtual server")
-	return false
-}
-
-// noteRemoving notes the virtual servers and pools that are no longer wanted.
-func (d *differ) noteRemoving() {
-	for _, id := range d.Have.Owned(d.Want.Service) {
-		o, _ := d.Have.Get(id)
-		_, wanted := d.want[id]
-		whole := id.Kind == state.KindVirtualServer || id.Kind == state.KindPool
-		if whole && !wanted && id.Backend == d.Backend && d.ours(o.OwnedBy()) {
-			d.removing = append(d.removing, id)
-		}
-	}
-}
-
-// unwanted plans for what carries the Service's tag and is not wanted.
-func (d *differ) unwanted() {
-	var pools []*state.Pool
-	served := map[string]*state.VirtualServer{} // by the pool's path
-	for _, id := range d.Have.Owned(d.Want.Service) {
-		o, _ := d.Have.Get(id)
-		if _, wanted := d.want[id]; wanted || id.Backend != d.Backend || d.refused[id] {
-			continue
-		}
-		if !d.ours(o.OwnedBy()) {
-			d.withdraw(o)
-			continue
-		}
-		switch o := o.(type) {
-		case *state.VirtualServer:
-			served[o.Pool] = o
-			if _, wanted := d.want[state.ID{Backend: d.Backend, Kind: state.KindPool, Name: o.Pool}]; wanted || !d.retiring(o.Pool) {
-				d.take(takeVirtualServers, o)
-			}
-		case *state.Pool:
-			pools = append(pools, o)
-		case *state.Node:
-			// Goes with the last member at its address: dropNodes.
-		case *state.Route:
-			d.take(takeRoutes, o)
-		default:
-			d.take(takeMonitors, o)
-		}
-	}
-	for _, p := range pools {
-		d.retire(p, served[p.Path])
-	}
-}
-
-// withdraw takes our members out of a pool that is not ours any more: somebody
-// has taken its tag off, and the members still carry theirs.
-func (d *differ) withdraw(o state.Object) {
-	p, ok := o.(*state.Pool)
-	if !ok {
-		return
-	}
-	for _, m := range p.Members {
-		if d.ours(m.Owner) {
-			d.leave(p, m, d.Want.Drain)
-		}
-	}
-}
-
-func (d *differ) take(s step, o state.Object) {
-	if d.mayGo(o.ID()) {
-		d.add(s, Change{Op: Delete, Before: o})
-	}
-}
-
-// retiring says whether the pool with this path is ours and so is taken away
-// by retire, together with the virtual server that it has.
-func (d *differ) retiring(path string) bool {
-	p, ok := d.Have.Pool(d.Backend, path)
-	return ok && d.ours(p.Owner)
-}
-
-// retire takes a pool away that is no longer wanted, with the virtual server
-// v that sends clients to it (nil for none): both take nothing new, the
-// members drain, then all of it goes.
-func (d *differ) retire(p *state.Pool, v *state.VirtualServer) {
-	if v != nil && !d.mayGo(v.ID()) {
-		return
-	}
-	var foreign []string
-	var ours []state.Member
-	for _, m := range p.Members {
-		if d.ours(m.Owner) {
-			ours = append(ours, m)
-		} else {
-			foreign = append(foreign, m.Endpoint.String())
-		}
-	}
-	draining := false
-	for _, m := range ours {
-		if d.leave(p, m, d.Want.Drain) {
-			draining = true
-		}
-	}
-	if draining {
-		if v != nil && !v.Disabled {
-			stopped := *v
-			stopped.Disabled = true
-			d.add(stopVirtualServers, Change{Op: Update, Before: v, After: &stopped, Why: "takes nothing new while the pool drains"})
-		}
-		return
-	}
-	if v != nil {
-		d.add(takeVirtualServers, Change{Op: Delete, Before: v})
-	}
-	if len(foreign) > 0 {
-		d.problem("ForeignMembers", "pool "+p.Path+" on "+d.Backend+" is kept, because it holds members that are not ours: "+
-			strings.Join(foreign, ", ")+"; move them, then delete the pool or remove them")
-		return
-	}
-	// One call removes the pool with its members: take back single removals.
-	d.steps[takeMembers] = slices.DeleteFunc(d.steps[takeMembers], func(c Change) bool { return c.ID().Name == p.Path })
-	d.add(takePools, Change{Op: Delete, Before: p})
-}
-
 // hold plans for the members of the pools that stand, and changes no more.
 func (d *differ) hold() {
 	for _, id := range d.Have.Owned(d.Want.Service) {
@@ -429,16 +353,18 @@ func (d *differ) hold() {
 			continue
 		}
 		want, wanted := d.want[id].(*state.Pool)
-		if wanted && !d.ours(p.Owner) {
+		if wanted && want.Use == state.Own && !d.ours(p.Owner) {
 			d.nameTaken(id, p.Owner)
 			wanted = false
 		}
 		if wanted && d.Want.Mode == state.Hold {
-			d.members(want, p)
+			s := (&settling{differ: d, want: d.inDomain(want), have: p}).asItStands()
+			d.want[id] = s.Pool
+			d.members(s, p)
 			continue
 		}
 		for _, m := range p.Members {
-			if d.ours(m.Owner) && !d.live(m.Endpoint.Address) && m.Admin != state.Offline {
+			if d.ours(m.Owner) && !d.live(m.Endpoint.Address) && m.Admin != state.Offline && (!m.VM || !d.Want.KeepVMs) {
 				d.stop(p, m, 0)
 			}
 		}

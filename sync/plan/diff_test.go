@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"landbridge.dev/sync/plan"
@@ -138,6 +139,22 @@ func TestDiffLeavesOthersAlone(t *testing.T) {
 			}},
 		},
 		{
+			name: "a virtual server of another cluster on the address and port",
+			in:   input(follow(wantPool(), virtual()), havePool(), elsewhere(theyr)),
+			want: expect{Problems: []string{
+				"AddressInUse: 203.0.113.10:80/tcp on bigip/dc1 is served by /web/lb_cart of cluster test (uid 99999999); " +
+					"this Service is served there when that one lets it go, or choose another address or port",
+			}},
+		},
+		{
+			name: "a virtual server of this cluster under another name, which is not said to be its former one",
+			in:   input(follow(wantPool(), virtual()), havePool(), elsewhere(state.Owner{Cluster: "stage", UID: us.UID, Service: cart})),
+			want: expect{Problems: []string{
+				"AddressInUse: 203.0.113.10:80/tcp on bigip/dc1 is served by /web/lb_cart of cluster stage, which has our uid; " +
+					"if that was this cluster's name, add it to formerClusters, else choose another address or port",
+			}},
+		},
+		{
 			name: "where the new name is taken, what stands under the old one goes on serving",
 			in:   input(follow(wantPool(ready("10.0.0.1:8080")), virtual()), poolBy(state.Owner{}), oldPool, old),
 			want: expect{Problems: []string{"NameTaken: pool /web/cart" + untagged}},
@@ -148,11 +165,20 @@ func TestDiffLeavesOthersAlone(t *testing.T) {
 			want: expect{Changes: []string{"update virtual-server /web/cart: snat automap"}},
 		},
 		{
+			name: "a virtual server of another cluster beside ours, apart by source: both stay, and it is said",
+			in:   input(follow(wantPool(), virtual()), havePool(), stale, elsewhere(theyr)),
+			want: expect{Changes: []string{"update virtual-server /web/cart: snat automap"}, Problems: []string{
+				"AddressInUse: 203.0.113.10:80/tcp on bigip/dc1 is also served by /web/lb_cart of cluster test (uid 99999999), " +
+					"and clients go to one or the other by their source address or VLAN; choose another address or port for one of the two",
+			}},
+		},
+		{
 			name: "foreign members of our pool, at our endpoint and elsewhere",
 			in: input(follow(wantPool(ready("10.0.0.1:8080")), virtual()), virtual(),
 				havePool(on(unready("10.0.0.1:8080"), state.Owner{}), on(ready("10.9.0.1:8080"), state.Owner{}), on(ready("10.9.0.2:8080"), theyr))),
 			want: expect{Problems: []string{
 				"ForeignMember: member 10.0.0.1:8080 of pool /web/cart on bigip/dc1 is not ours, is offline, and stands where a ready endpoint is; enable it there, or remove it",
+				"MembersOfOthers: pool /web/cart on bigip/dc1 holds members that are not ours, or lost our tag: 10.9.0.1:8080; they stay as they are, and take their part of the connections; remove them there if that is not meant",
 			}},
 		},
 		{
@@ -172,14 +198,22 @@ func TestDiffLeavesOthersAlone(t *testing.T) {
 	})
 }
 
+// elsewhere is somebody's virtual server on our address and port, under
+// another name than ours.
+func elsewhere(owner state.Owner) *state.VirtualServer {
+	v := virtualBy(owner)
+	v.Path, v.Pool = "/web/lb_cart", ""
+	return v
+}
+
 func TestDiffMovesVirtualServers(t *testing.T) {
 	t.Parallel()
 	oldPool, old := havePool(ready("10.0.0.1:8080")), virtual()
 	oldPool.Path, old.Path, old.Pool = "/old/cart", "/old/cart", "/old/cart"
 	webVirtual := virtualBy(webs)
 	webVirtual.Path = "/web/web"
-	elsewhere := virtual()
-	elsewhere.Destination = at("203.0.113.11:80")
+	moved := virtual()
+	moved.Destination = at("203.0.113.11:80")
 	after := virtual()
 	after.Follows = []state.ID{{Backend: "bigip/dc2", Kind: state.KindPool, Name: "/web/first"}}
 	waits := func(in plan.Input, standing, leaned bool) plan.Input {
@@ -202,8 +236,43 @@ func TestDiffMovesVirtualServers(t *testing.T) {
 			},
 		},
 		{
+			name: "under the cluster's new name: the same",
+			in: func() plan.Input {
+				p, v, n := poolBy(renamed, on(ready("10.0.0.1:8080"), renamed)), virtualBy(renamed), node("10.0.0.1", renamed)
+				p.Path, v.Path, v.Pool = "/web/lb_old_cart", "/web/lb_old_cart", "/web/lb_old_cart"
+				return input(follow(wantPool(ready("10.0.0.1:8080")), virtual()), p, v, n)
+			}(),
+			want: expect{
+				Changes: []string{
+					"create pool /web/cart",
+					"delete virtual-server /web/lb_old_cart (makes way for /web/cart, which listens on the same address and port) INTERRUPTS",
+					"create virtual-server /web/cart",
+					"update in /web/lb_old_cart: 10.0.0.1:8080 offline draining, until " + soon + " (drains)",
+				},
+				Again: soon,
+			},
+		},
+		{
+			name: "to another address: not while a route leads to the old one",
+			in: func() plan.Input {
+				in := input(follow(wantPool(), moved), havePool(), virtual())
+				in.Routed = func(_ state.ID, to netip.Addr) bool { return to == netip.MustParseAddr("203.0.113.10") }
+				return in
+			}(),
+			want: expect{Waiting: []string{"bigip/dc1 virtual-server /web/cart"}},
+		},
+		{
+			name: "to another address: routes elsewhere do not matter",
+			in: func() plan.Input {
+				in := input(follow(wantPool(), moved), havePool(), virtual())
+				in.Routed = func(_ state.ID, to netip.Addr) bool { return to == netip.MustParseAddr("203.0.113.11") }
+				return in
+			}(),
+			want: expect{Changes: []string{"update virtual-server /web/cart: destination 203.0.113.11:80/tcp"}},
+		},
+		{
 			name: "to another address, in place",
-			in:   input(follow(wantPool(), elsewhere), havePool(), virtual()),
+			in:   input(follow(wantPool(), moved), havePool(), virtual()),
 			want: expect{Changes: []string{"update virtual-server /web/cart: destination 203.0.113.11:80/tcp"}},
 		},
 		{

@@ -65,6 +65,7 @@ func TestDiffKeepsTheLastThatServes(t *testing.T) {
 	down.Available = false
 	off := on(unready(one), ours)
 	drained := []string{"update in /web/cart: 10.0.0.2:8080 offline draining, until 2026-07-01T12:01:00Z terminating (drains)"}
+	const others = "MembersOfOthers: pool /web/cart on bigip/dc1 holds members that are not ours, or lost our tag: 10.0.0.1:8080; they stay as they are, and take their part of the connections; remove them there if that is not meant"
 	kept := []string{"bigip/dc1 member /web/cart 10.0.0.2:8080"}
 	for _, test := range []struct {
 		name  string
@@ -75,7 +76,7 @@ func TestDiffKeepsTheLastThatServes(t *testing.T) {
 		gated []string
 	}{
 		{name: "the other is available", other: on(ready(one), ours), leave: serving(terminating(two)), want: expect{Changes: drained, Again: soon}},
-		{name: "the other is somebody else's, and available", other: on(ready(one), state.Owner{}), leave: serving(terminating(two)), want: expect{Changes: drained, Again: soon}},
+		{name: "the other is somebody else's, and available", other: on(ready(one), state.Owner{}), leave: serving(terminating(two)), want: expect{Changes: drained, Again: soon, Problems: []string{others}}},
 		{name: "the other is down on the device", other: down, leave: serving(terminating(two)), want: expect{Again: "2026-07-01T12:00:10Z"}, gated: kept},
 		{name: "the other was forced offline", other: off, leave: serving(terminating(two)), want: expect{Changes: []string{"update in /web/cart: 10.0.0.1:8080"}, Again: "2026-07-01T12:00:10Z"}, gated: kept},
 		{name: "kept for a while", other: down, leave: serving(terminating(two)), since: now.Add(-9 * time.Second), want: expect{Again: "2026-07-01T12:00:01Z"}, gated: kept},
@@ -101,6 +102,45 @@ func TestDiffKeepsTheLastThatServes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A member that another takes the place of is kept in the same way: the target
+// port, the selector or the member type has changed, and what was behind it
+// may serve on.
+func TestDiffKeepsWhatIsReplaced(t *testing.T) {
+	t.Parallel()
+	const old, next = "10.0.0.1:8080", "10.0.0.1:9090"
+	coming := on(ready(next), ours)
+	coming.Available = false
+	drained := []string{"update in /web/cart: 10.0.0.1:8080 offline draining, until 2026-07-01T12:01:00Z (drains)"}
+	ended := on(lastServing(old), ours)
+	check(t, []row{
+		{
+			name: "the new one comes, and the old one stays",
+			in:   input(follow(wantPool(ready(next))), havePool(ready(old)), node("10.0.0.1", ours)),
+			want: expect{Changes: []string{"create in /web/cart: 10.0.0.1:9090"}, Again: "2026-07-01T12:00:10Z"},
+		},
+		{
+			name: "until the device has found the new one up",
+			in:   input(follow(wantPool(ready(next))), havePool(ready(old), ready(next)), node("10.0.0.1", ours)),
+			want: expect{Changes: drained, Again: soon},
+		},
+		{
+			name: "not where nothing comes in its place",
+			in:   input(follow(wantPool(unready(next))), havePool(ready(old), unready(next)), node("10.0.0.1", ours)),
+			want: expect{Changes: drained, Again: soon},
+		},
+		{
+			name: "nor where one that a person had disabled comes back, which the device has probed all the while",
+			in:   input(follow(wantPool(ready(next))), havePool(ready(old), on(with(ready(next), state.Disabled, 1, 0), ours)), node("10.0.0.1", ours)),
+			want: expect{Changes: append([]string{"update in /web/cart: 10.0.0.1:9090"}, drained...), Again: soon},
+		},
+		{
+			name: "nor where its pod has ended",
+			in:   input(follow(wantPool(ready(next))), havePool(ended, coming), node("10.0.0.1", ours)),
+			want: expect{Changes: []string{"delete in /web/cart: 10.0.0.1:8080 terminating (its pod is gone)"}},
+		},
+	})
 }
 
 func TestDiffEndsAnIdleDrain(t *testing.T) {
@@ -191,7 +231,7 @@ func TestDiffSaysWhereAForeignMemberStandsInTheWay(t *testing.T) {
 		t.Errorf("changes %v, problems %v", r.Changes, r.Problems)
 	}
 	off.Admin = state.Enabled
-	if r := plan.Diff(input(follow(wantPool(ready("10.0.0.1:8080"))), havePool(off))); len(r.Problems) > 0 {
+	if r := plan.Diff(input(follow(wantPool(ready("10.0.0.1:8080"))), havePool(off))); !state.AsAsked(r.Problems) || len(r.Problems) != 1 || r.Problems[0].Reason != "MembersOfOthers" {
 		t.Errorf("one that takes clients: %v", r.Problems)
 	}
 }

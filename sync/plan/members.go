@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"landbridge.dev/sync/state"
@@ -12,25 +13,64 @@ import (
 func (d *differ) pool(want *state.Pool) {
 	o, found := d.Have.Get(want.ID())
 	if !found {
-		d.createPool(want)
+		if d.blocked(want) {
+			d.refused[want.ID()] = true
+			return
+		}
+		d.missingPool(want)
 		return
 	}
 	have := o.(*state.Pool)
-	if !d.ours(have.Owner) {
-		d.nameTaken(want.ID(), have.Owner)
+	if !d.mayUse(want, have) {
 		return
 	}
-	if !want.SameSettings(have) {
-		after := *want
-		after.Members = have.Members
+	if want.Use == state.Adopted {
+		have = d.tagPool(have)
+	}
+	s := d.settle(want, have)
+	d.want[want.ID()] = s.Pool
+	if want.Use != state.Joined && !s.SameSettings(have) && !d.blocked(want) {
+		after := *s.Pool
+		after.Members, after.Text = have.Members, have.Text
 		d.add(makePools, Change{Op: Update, Before: have, After: &after})
 	}
-	d.members(want, have)
+	d.members(s, have)
+}
+
+// mayUse says whether a pool that stands is what the Service takes it for.
+func (d *differ) mayUse(want, have *state.Pool) bool {
+	switch {
+	case want.Use == state.Joined && have.Managed:
+		d.managed(want.ID())
+		return false
+	case want.Use == state.Joined && d.Identity.Owns(have.Owner):
+		d.refused[want.ID()] = true
+		d.problem("JoinsOurs", "pool "+have.Path+" on "+d.Backend+" is that of "+have.Owner.Service.String()+" of this cluster; join a pool of others")
+		return false
+	case want.Use == state.Own && !d.ours(have.Owner):
+		d.nameTaken(want.ID(), have.Owner)
+		return false
+	}
+	return true
+}
+
+// missingPool plans for a wanted pool that is not there: one of our own is
+// made.
+func (d *differ) missingPool(want *state.Pool) {
+	if want.Use != state.Own {
+		d.refused[want.ID()] = true
+		d.sought = append(d.sought, want.ID())
+		d.problem("NoSuchPool", "pool "+want.Path+" is not there on "+d.Backend+"; make it there, or name another")
+		return
+	}
+	s := d.settle(want, nil)
+	d.want[want.ID()] = s.Pool
+	d.createPool(s.Pool)
 }
 
 func (d *differ) createPool(want *state.Pool) {
 	after := *want
-	after.Members = nil
+	after.Members = make([]state.Member, 0, len(want.Members)) // it is kept: no room to spare
 	for _, m := range want.Members {
 		if leaving(m) {
 			continue // it would come only to go
@@ -86,8 +126,19 @@ func partitionOf(path string) string {
 }
 
 // members plans for the members of a pool that stands, by going through both
-// sorted lists at once.
-func (d *differ) members(want, have *state.Pool) {
+// sorted lists at once. Members that others have put into a pool of ours stay,
+// and that is told.
+func (d *differ) members(want settled, have *state.Pool) {
+	for _, m := range want.foreign {
+		before, _ := have.Member(m.Endpoint)
+		d.terms(have, before, m)
+	}
+	var strangers []string
+	strange := func(m state.Member) {
+		if m.Owner.IsZero() { // another cluster joins pools knowingly
+			strangers = append(strangers, m.Endpoint.String())
+		}
+	}
 	w, h := want.Members, have.Members
 	for len(w) > 0 || len(h) > 0 {
 		switch {
@@ -95,20 +146,29 @@ func (d *differ) members(want, have *state.Pool) {
 			d.missing(have, w[0])
 			w = w[1:]
 		case len(w) == 0 || h[0].Endpoint.Compare(w[0].Endpoint) < 0:
-			if d.ours(h[0].Owner) {
+			switch {
+			case !d.ours(h[0].Owner):
+				strange(h[0])
+			case !d.gateReplaced(want.Pool, have, h[0]):
 				d.leave(have, h[0], want.DrainTimeout)
 			}
 			h = h[1:]
 		default:
 			switch {
 			case d.ours(h[0].Owner):
-				d.standing(want, have, w[0], h[0])
-			case w[0].Admin == state.Enabled && h[0].Admin != state.Enabled:
+				d.standing(want.Pool, have, w[0], h[0])
+			case w[0].Admin == state.Enabled && h[0].Admin != state.Enabled && !d.Identity.Owns(h[0].Owner):
 				d.problem("ForeignMember", "member "+h[0].Endpoint.String()+" of pool "+have.Path+" on "+d.Backend+
 					" is not ours, is "+h[0].Admin.String()+", and stands where a ready endpoint is; enable it there, or remove it")
+			default:
+				strange(h[0])
 			}
 			w, h = w[1:], h[1:]
 		}
+	}
+	if want.Use == state.Own && len(strangers) > 0 {
+		d.notice("MembersOfOthers", "pool "+have.Path+" on "+d.Backend+" holds members that are not ours, or lost our tag: "+strings.Join(strangers, ", ")+
+			"; they stay as they are, and take their part of the connections; remove them there if that is not meant")
 	}
 }
 
@@ -129,7 +189,11 @@ func (d *differ) standing(want, pool *state.Pool, w, h state.Member) {
 		}
 		return
 	}
-	w.Node, w.Owner, w.Available = h.Node, d.Identity.Owner(d.Want.Service), h.Available
+	if w.Stays {
+		w.Admin = h.Admin
+	}
+	w.Node, w.Owner, w.Text = h.Node, d.Identity.Owner(d.Want.Service), h.Text
+	w.Available = availableAfter(pool, h, w)
 	why := ""
 	if w.SameWanted(h) {
 		if w.Owner == h.Owner {
@@ -137,11 +201,39 @@ func (d *differ) standing(want, pool *state.Pool, w, h state.Member) {
 		}
 		why = "is tagged anew" // a former uid's, which Line does not show
 	}
-	s := addMembers
-	if w.Admin != state.Enabled && h.Admin == state.Enabled {
-		s = stopMembers
+	d.add(stepOf(h, w), Change{Op: Update, Before: member(pool, h), After: member(pool, w), Why: why})
+}
+
+// availableAfter is what a device will report of a member after a change: one
+// that is offline is not probed, and one that comes back is not up before its
+// monitor has been there.
+func availableAfter(pool *state.Pool, before, after state.Member) bool {
+	switch {
+	case after.Admin == state.Offline:
+		return false
+	case before.Admin == state.Offline:
+		return len(pool.Monitors) == 0
 	}
-	d.add(s, Change{Op: Update, Before: member(pool, h), After: member(pool, w), Why: why})
+	return before.Available
+}
+
+// stepOf is when a member's change is made: those that take clients before
+// those that stop.
+func stepOf(before, after state.Member) step {
+	if after.Admin != state.Enabled && before.Admin == state.Enabled {
+		return stopMembers
+	}
+	return addMembers
+}
+
+// terms plans for a member of others that is lent, or given back.
+func (d *differ) terms(pool *state.Pool, before, after state.Member) {
+	why := "lent for the share"
+	if after.Loan == nil {
+		why = "given back as it was"
+	}
+	after.Available = availableAfter(pool, before, after)
+	d.add(stepOf(before, after), Change{Op: Update, Before: member(pool, before), After: member(pool, after), Why: why})
 }
 
 // withMark is the standing member h with the news that its endpoint is
@@ -185,11 +277,6 @@ func (d *differ) leave(pool *state.Pool, m state.Member, timeout time.Duration) 
 	return true
 }
 
-// gateTime is how long a leaving member that serves is kept for want of
-// another: two intervals of the device's own TCP monitor (5 s; ltm monitor tcp,
-// captured on TMOS 14.1.2).
-const gateTime = 10 * time.Second
-
 // gate says whether the leaving member h is to stay in service for now: its
 // endpoint still serves, and no other member of the pool is available on the
 // device, so that taking it offline would leave clients with nothing. A member
@@ -198,26 +285,51 @@ func (d *differ) gate(pool *state.Pool, w, h state.Member) bool {
 	if !w.Serves || h.Admin != state.Enabled || h.Drain.Set() {
 		return false
 	}
-	for _, other := range pool.Members {
-		if other.Endpoint != h.Endpoint && other.Admin == state.Enabled && other.Available && d.stays(pool, other) {
-			return false
-		}
-	}
-	id := member(pool, h).ID()
-	since := d.Now
-	if d.Gated != nil {
-		if at := d.Gated(id); !at.IsZero() {
-			since = at
-		}
-	}
-	until := since.Add(gateTime)
-	if !d.Now.Before(until) {
+	if d.covered(pool, h.Endpoint) {
 		return false
 	}
-	d.lookAgain(until)
-	d.gated = append(d.gated, id)
+	if !d.waits(member(pool, h).ID()) {
+		return false
+	}
 	d.count = append(d.count, pool.ID())
 	return true
+}
+
+// gateReplaced does the same for a member that is wanted no more where others
+// come in its place: the Service has another target port, selector or member
+// type. What was behind it may serve on, and does not where its pod has ended.
+func (d *differ) gateReplaced(want, pool *state.Pool, h state.Member) bool {
+	takesClients := func(m state.Member) bool { return m.Admin == state.Enabled }
+	if !slices.ContainsFunc(want.Members, takesClients) || d.podGone(pool, h.Endpoint) {
+		return false
+	}
+	return d.gate(pool, state.Member{Serves: true}, h)
+}
+
+// covered says whether, apart from the member at an endpoint, one that is
+// available takes clients once this plan is made.
+func (d *differ) covered(pool *state.Pool, but state.Endpoint) bool {
+	wanted, _ := d.want[pool.ID()].(*state.Pool)
+	for _, m := range pool.Members {
+		if m.Endpoint == but {
+			continue
+		}
+		if m.Admin == state.Enabled && m.Available && d.stays(pool, m) {
+			return true
+		}
+		if wanted != nil && d.ours(m.Owner) {
+			if w, ok := wanted.Member(m.Endpoint); ok && w.Admin == state.Enabled && availableAfter(pool, m, w) {
+				return true
+			}
+		}
+	}
+	if wanted == nil || len(pool.Monitors) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(wanted.Members, func(w state.Member) bool { // one that comes, and counts as available at once
+		_, stands := pool.Member(w.Endpoint)
+		return !stands && w.Admin == state.Enabled
+	})
 }
 
 // stays says whether a member goes on taking clients: two that leave together
@@ -231,14 +343,14 @@ func (d *differ) stays(pool *state.Pool, m state.Member) bool {
 		return false
 	}
 	w, wanted := p.Member(m.Endpoint)
-	return wanted && w.Admin == state.Enabled
+	return wanted && (w.Admin == state.Enabled || w.Stays)
 }
 
 // podGone says whether the member was marked as terminating and its endpoint
 // has left the slices since: nothing answers there any more.
 func (d *differ) podGone(pool *state.Pool, e state.Endpoint) bool {
 	seen, _ := pool.Member(e)
-	if !seen.Terminating || d.Want.Live[e.Address] {
+	if !seen.Terminating || d.listed(e.Address) {
 		return false
 	}
 	if p, ok := d.want[pool.ID()].(*state.Pool); ok {
@@ -261,7 +373,7 @@ func (d *differ) live(a state.Address) bool {
 			}
 		}
 	}
-	return d.alive[a] || d.Want.Live[a]
+	return d.alive[a] || d.listed(a)
 }
 
 // stop forces a member offline. With a timeout it drains from now on; with 0
@@ -269,7 +381,7 @@ func (d *differ) live(a state.Address) bool {
 func (d *differ) stop(pool *state.Pool, m state.Member, timeout time.Duration) {
 	before, _ := d.Have.Get(member(pool, m).ID())
 	after := m
-	after.Admin, after.Idle = state.Offline, false // clients may have come since it was counted
+	after.Admin, after.Idle, after.Available = state.Offline, false, false // clients may have come since it was counted
 	why := "its endpoint is gone"
 	switch {
 	case timeout > 0:

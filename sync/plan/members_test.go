@@ -7,6 +7,13 @@ import (
 	"landbridge.dev/sync/state"
 )
 
+// staying is a member of which nobody knows how its endpoint is.
+func staying(e string) state.Member {
+	m := unready(e)
+	m.Stays = true
+	return m
+}
+
 func TestDiffFollowsEndpoints(t *testing.T) {
 	t.Parallel()
 	limitless, none := wantPool(ready("10.0.0.1:8080")), wantPool(ready("10.0.0.1:8080"))
@@ -63,6 +70,15 @@ func TestDiffFollowsEndpoints(t *testing.T) {
 		{
 			name: "staying unready is no change, and ends never",
 			in:   input(follow(wantPool(unready(one))), havePool(unready(one))),
+		},
+		{
+			name: "nobody knows how it is: one that takes clients goes on",
+			in:   input(follow(wantPool(staying("10.0.0.1:8080"))), havePool(ready("10.0.0.1:8080"))),
+		},
+		{
+			name: "nobody knows how it is: one that does not comes offline, or stays so",
+			in:   input(follow(wantPool(staying("10.0.0.1:8080"), staying("10.0.0.2:8080"))), havePool(unready("10.0.0.1:8080")), node("10.0.0.2", ours)),
+			want: expect{Changes: []string{"create in /web/cart: 10.0.0.2:8080 offline"}},
 		},
 		{
 			name: "terminating: offline until the deadline, with the mark",

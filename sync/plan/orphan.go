@@ -25,7 +25,8 @@ func (d *differ) orphan() {
 			continue
 		}
 		if after := untagged(o); after != nil {
-			d.add(makeStep(id.Kind), Change{Op: Update, Before: o, After: after, Why: "deletion-policy: orphan"})
+			making, _ := stepsOf(id.Kind)
+			d.add(making, Change{Op: Update, Before: o, After: after, Why: "deletion-policy: orphan"})
 		}
 	}
 }
@@ -49,11 +50,15 @@ func (d *differ) ownMembers() map[state.Address]int {
 
 func (d *differ) orphanMembers(p *state.Pool) {
 	for _, m := range p.Members {
-		if !d.ours(m.Owner) {
+		after := m
+		switch {
+		case d.ours(m.Owner):
+			after.Owner, after.Drain, after.Terminating, after.VM = state.Owner{}, 0, false, false
+		case m.Owner.IsZero() && m.Loan != nil && d.ours(m.Loan.To):
+			after.Loan = nil // it stays as it was lent
+		default:
 			continue
 		}
-		after := m
-		after.Owner, after.Drain, after.Terminating = state.Owner{}, 0, false
 		d.add(addMembers, Change{Op: Update, Before: member(p, m), After: member(p, after), Why: "deletion-policy: orphan"})
 	}
 }
@@ -63,11 +68,11 @@ func untagged(o state.Object) state.Object {
 	switch o := o.(type) {
 	case *state.VirtualServer:
 		v := *o
-		v.Owner = state.Owner{}
+		v.Owner, v.Use = state.Owner{}, state.Own
 		return &v
 	case *state.Pool:
 		p := *o
-		p.Owner = state.Owner{}
+		p.Owner, p.Use, p.Lent = state.Owner{}, state.Own, state.PoolTerms{}
 		return &p
 	case *state.Node:
 		n := *o
@@ -77,6 +82,22 @@ func untagged(o state.Object) state.Object {
 		m := *o
 		m.Owner = state.Owner{}
 		return &m
+	case *state.DataGroup:
+		g := *o
+		g.Owner = state.Owner{}
+		return &g
+	case *state.IRule:
+		r := *o
+		r.Owner = state.Owner{}
+		return &r
+	case *state.StaticRoute:
+		r := *o
+		r.Owner = state.Owner{}
+		return &r
+	case *state.Persistence:
+		p := *o
+		p.Owner = state.Owner{}
+		return &p
 	}
 	return nil
 }

@@ -16,6 +16,11 @@ type Report struct {
 	Cluster  string    `json:"cluster"`
 	Services int       `json:"services"`
 	Backends []Backend `json:"backends"`
+	// Sessions are what becomes of the sessions with routers when the
+	// configuration is taken up; those that stay as they are left out.
+	Sessions []SessionEntry `json:"sessions,omitempty"`
+	// Approvals are what waits for approval, sorted by Service.
+	Approvals []ApprovalEntry `json:"approvals,omitempty"`
 	// Problems are sorted by Service.
 	Problems []ProblemEntry `json:"problems"`
 }
@@ -44,11 +49,41 @@ type Entry struct {
 	Interrupts bool     `json:"interrupts,omitempty"`
 }
 
+// SessionOp is what becomes of a session with a router.
+type SessionOp string
+
+// What can become of a session.
+const (
+	SessionOpens  SessionOp = "open"
+	SessionAnew   SessionOp = "reset"
+	SessionCloses SessionOp = "close"
+)
+
+// SessionEntry is what becomes of one session.
+type SessionEntry struct {
+	Op   SessionOp `json:"op"`
+	Peer string    `json:"peer"`
+	Why  []string  `json:"why"`
+	// Withdraws says that the routes are gone at the router for a while, or
+	// for good.
+	Withdraws bool `json:"withdraws,omitempty"`
+}
+
+// ApprovalEntry is one Service's plan that waits for approval.
+type ApprovalEntry struct {
+	Service string `json:"service"`
+	// Hash is what has to be approved, and Given what is.
+	Hash  string `json:"hash"`
+	Given string `json:"given,omitempty"`
+}
+
 // ProblemEntry is one problem, as text.
 type ProblemEntry struct {
 	Service string `json:"service"`
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
+	// Notice is something to know although all is as it was asked.
+	Notice bool `json:"notice,omitempty"`
 }
 
 // Add enters the plan of one Service on a backend.
@@ -67,7 +102,7 @@ func (r *Report) Add(backend string, service state.Ref, result Result) {
 // AddProblems enters problems, each once.
 func (r *Report) AddProblems(problems []state.Problem) {
 	for _, p := range problems {
-		e := ProblemEntry{Service: p.Service.String(), Reason: p.Reason, Message: p.Message}
+		e := ProblemEntry{Service: p.Service.String(), Reason: p.Reason, Message: p.Message, Notice: p.Notice}
 		if !slices.Contains(r.Problems, e) {
 			r.Problems = append(r.Problems, e)
 		}
@@ -77,13 +112,28 @@ func (r *Report) AddProblems(problems []state.Problem) {
 	})
 }
 
-// Changes is how many changes there are, over all backends.
+// AddApproval enters what a Service waits for, once.
+func (r *Report) AddApproval(service state.Ref, a *state.Approval) {
+	e := ApprovalEntry{Service: service.String(), Hash: a.Hash, Given: a.Given}
+	if !slices.Contains(r.Approvals, e) {
+		r.Approvals = append(r.Approvals, e)
+	}
+	slices.SortFunc(r.Approvals, func(a, b ApprovalEntry) int { return strings.Compare(a.Service, b.Service) })
+}
+
+// Changes is how many changes there are, over all backends and sessions.
 func (r *Report) Changes() int {
-	n := 0
+	n := len(r.Sessions)
 	for _, b := range r.Backends {
 		n += len(b.Changes)
 	}
 	return n
+}
+
+// Faults are the problems that no approval takes away: all but notices, and
+// what waits for one.
+func (r *Report) Faults() []ProblemEntry {
+	return slices.DeleteFunc(slices.Clone(r.Problems), func(p ProblemEntry) bool { return p.Notice || state.AwaitsApproval(p.Reason) })
 }
 
 func entryOf(service state.Ref, c Change) Entry {

@@ -21,7 +21,7 @@ const (
 
 var (
 	now   = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-	us    = state.Identity{Cluster: "prod", UID: "0123abcd", Former: []string{"0000aaaa"}}
+	us    = state.Identity{Cluster: "prod", UID: "0123abcd", Former: []string{"0000aaaa"}, FormerClusters: []string{"old"}}
 	cart  = state.Ref{Namespace: "shop", Name: "cart"}
 	web   = state.Ref{Namespace: "shop", Name: "web"}
 	ours  = us.Owner(cart)
@@ -29,6 +29,8 @@ var (
 	theyr = state.Owner{Cluster: "test", UID: "99999999", Service: cart} // another cluster
 	twin  = state.Owner{Cluster: "prod", UID: "77777777", Service: cart} // another cluster of our name
 	once  = state.Owner{Cluster: "prod", UID: "0000aaaa", Service: cart} // this cluster, before it was built anew
+
+	renamed = state.Owner{Cluster: "old", UID: "0123abcd", Service: cart} // this cluster, under a former name
 )
 
 // soon is 60 seconds from now, where a drain of the default length ends.
@@ -150,6 +152,7 @@ type expect struct {
 	Changes  []string
 	Again    string
 	Waiting  []string
+	Sought   []string
 	Problems []string // "Reason: message"
 }
 
@@ -163,6 +166,9 @@ func told(r plan.Result) expect {
 	}
 	for _, id := range r.Waiting {
 		e.Waiting = append(e.Waiting, id.String())
+	}
+	for _, id := range r.Sought {
+		e.Sought = append(e.Sought, id.String())
 	}
 	for _, p := range r.Problems {
 		e.Problems = append(e.Problems, p.Reason+": "+p.Message)

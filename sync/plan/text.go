@@ -18,6 +18,9 @@ func (r *Report) Text(w io.Writer) error {
 			e.text(t, b.Name)
 		}
 	}
+	for _, e := range r.Sessions {
+		e.text(t)
+	}
 	if r.Changes() > 0 {
 		fmt.Fprintln(t)
 	}
@@ -84,6 +87,18 @@ func (e Entry) text(w io.Writer, backend string) {
 	}
 }
 
+func (e SessionEntry) text(w io.Writer) {
+	sign := map[SessionOp]string{SessionOpens: "+", SessionAnew: "~", SessionCloses: "-"}[e.Op]
+	fmt.Fprintf(w, "  %s session\tbgp\t%s\t%s", sign, e.Peer, strings.Join(e.Why, "; "))
+	switch {
+	case e.Withdraws && e.Op == SessionAnew:
+		fmt.Fprint(w, "\tWITHDRAWS all routes there until it is up again")
+	case e.Withdraws:
+		fmt.Fprint(w, "\tWITHDRAWS all routes there")
+	}
+	fmt.Fprintln(w)
+}
+
 func (r *Report) sums() string {
 	ops := map[Op]int{}
 	for _, b := range r.Backends {
@@ -94,5 +109,9 @@ func (r *Report) sums() string {
 	if r.Changes() == 0 {
 		return "Plan: nothing to change."
 	}
-	return fmt.Sprintf("Plan: %d to create, %d to update, %d to delete.", ops[Create], ops[Update], ops[Delete])
+	sums := fmt.Sprintf("Plan: %d to create, %d to update, %d to delete", ops[Create], ops[Update], ops[Delete])
+	if n := len(r.Sessions); n > 0 {
+		sums += ", " + count(n, "session") + " to change"
+	}
+	return sums + "."
 }

@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"landbridge.dev/sync/state"
+)
+
+// listed says whether the Service has an endpoint at an address, be it one that
+// is terminating. Kubernetes knows no route domains: a member in one is at an
+// address without.
+func (d *differ) listed(a state.Address) bool {
+	return d.Want.Live[a] || d.Want.Live[state.Address{IP: a.IP}]
+}
+
+// inDomain puts a held pool's wanted members into the route domain of the
+// virtual server that stands before it. It is the address that says in which
+// they are reached, and with a bad one nothing else does.
+func (d *differ) inDomain(want *state.Pool) *state.Pool {
+	o, _ := d.Have.Get(state.ID{Backend: d.Backend, Kind: state.KindVirtualServer, Name: want.Path})
+	v, ok := o.(*state.VirtualServer)
+	if !ok || !d.ours(v.Owner) || v.Destination.RouteDomain == 0 {
+		return want
+	}
+	return moved(want, v.Destination.RouteDomain)
+}
+
+// enterDomains puts what is wanted in pools of others into the route domain in
+// which those are reached: a BIG-IP keeps route domains apart, and endpoints
+// say none. A pool in several is left as it stands.
+func (d *differ) enterDomains() {
+	var objects []state.Object
+	for i, o := range d.Want.Objects {
+		want, ok := o.(*state.Pool)
+		if !ok || want.Use == state.Own || want.Backend != d.Backend {
+			continue
+		}
+		have, found := d.Have.Pool(d.Backend, want.Path)
+		if !found {
+			continue
+		}
+		domains := d.domainsOf(have)
+		if len(domains) == 1 && domains[0] == 0 {
+			continue // as nearly always
+		}
+		if objects == nil {
+			objects = slices.Clone(d.Want.Objects)
+		}
+		if len(domains) > 1 {
+			d.refused[want.ID()] = true
+			d.severalDomains(want, domains)
+			objects[i] = nil
+			continue
+		}
+		objects[i] = moved(want, domains[0])
+		d.domains[want.Path] = domains[0]
+	}
+	if objects != nil {
+		d.Want.Objects = slices.DeleteFunc(objects, func(o state.Object) bool { return o == nil })
+	}
+}
+
+// domainsOf are the route domains of the members that others have in a pool,
+// sorted; without any, those of the virtual servers in front of it; without
+// those, where ours stand. There is one at least.
+func (d *differ) domainsOf(p *state.Pool) []uint16 {
+	domains := map[uint16]bool{}
+	for _, m := range p.Members {
+		if !d.Identity.Owns(m.Owner) {
+			domains[m.Endpoint.RouteDomain] = true
+		}
+	}
+	if len(domains) == 0 {
+		for v := range d.Have.LeadingTo(p.Backend, p.Path) {
+			domains[v.Destination.RouteDomain] = true
+		}
+	}
+	if len(domains) == 0 { // where ours are they are reached: a policy or an iRule may lead there
+		for _, m := range p.Members {
+			if !m.Drain.Set() {
+				domains[m.Endpoint.RouteDomain] = true
+			}
+		}
+	}
+	if len(domains) == 0 {
+		domains[0] = true
+	}
+	return slices.Sorted(maps.Keys(domains))
+}
+
+func (d *differ) severalDomains(want *state.Pool, domains []uint16) {
+	var words []string
+	for _, id := range domains {
+		words = append(words, strconv.Itoa(int(id)))
+	}
+	d.problem("RouteDomains", "pool "+want.Path+" on "+d.Backend+" is in the route domains "+strings.Join(words, " and ")+
+		" at once, and pods can be reached in one alone; give each its own pool")
+}
+
+// moved is a wanted pool with those members in a route domain that say none.
+func moved(want *state.Pool, domain uint16) *state.Pool {
+	p := *want
+	p.Members, p.Peers = movedMembers(want.Members, domain), movedMembers(want.Peers, domain)
+	return &p
+}
+
+func movedMembers(members []state.Member, domain uint16) []state.Member {
+	members = slices.Clone(members)
+	for i := range members {
+		if e := &members[i].Endpoint; e.RouteDomain == 0 {
+			e.RouteDomain = domain
+		}
+	}
+	state.SortMembers(members)
+	return members
+}
