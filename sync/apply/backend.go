@@ -25,7 +25,8 @@ type Backend interface {
 	Read(ctx context.Context, scope Scope) (*state.Set, error)
 	// Apply carries out each Unit's changes in their order, and returns
 	// one Outcome for each Unit, in the order of the Units. A Unit ends at
-	// its first change that is not done.
+	// its first change that is not done; a change that is refused ends no
+	// other Unit, however they are carried out.
 	Apply(ctx context.Context, units []Unit) []Outcome
 }
 
@@ -38,7 +39,8 @@ type Scope struct {
 func (s Scope) All() bool { return len(s.IDs) == 0 }
 
 // Unit is the pending changes of one Service on one backend, in their order:
-// the grain of calls, failure, backoff and report.
+// the grain of calls, failure, backoff and report. Of very many, it is the
+// first; the others follow as they are planned then.
 type Unit struct {
 	Service state.Ref
 	Changes []plan.Change

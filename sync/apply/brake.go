@@ -188,13 +188,13 @@ func (w *Worker) brake(want state.Want, result plan.Result) (plan.Result, []stat
 	return kept, []state.Problem{w.brakes.problem(w.Backend.Name(), want.Service)}
 }
 
-// owned is how many virtual servers and pools on the backend are ours.
+// owned is how many virtual servers, pools and routes on the backend are ours.
 func (w *Worker) owned() int {
 	n := 0
 	for _, ref := range w.mirror.Owners() {
 		for _, id := range w.mirror.Owned(ref) {
 			o, _ := w.mirror.Get(id)
-			if (id.Kind == state.KindVirtualServer || id.Kind == state.KindPool) && w.Identity.Owns(o.OwnedBy()) && o.OwnedBy().Service == ref {
+			if id.Kind.Whole() && w.Identity.Owns(o.OwnedBy()) && o.OwnedBy().Service == ref {
 				n++
 			}
 		}

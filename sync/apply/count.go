@@ -25,6 +25,9 @@ type Count struct {
 	Endpoint state.Endpoint
 	// Connections are those that the member has now.
 	Connections int
+	// Total are those that it has had since its counter began; 0 where the
+	// device does not say.
+	Total int
 	// Available is what the device found: up, or without a monitor.
 	Available bool
 }
@@ -41,7 +44,7 @@ func countLook() state.Ref { return state.Ref{Name: "count"} }
 
 // counts are the pools of one backend to be counted.
 type counts struct {
-	pools map[state.ID]state.Ref // and whose plan waits for it
+	pools map[state.ID][]state.Ref // and whose plans wait for it
 	of    map[state.Ref][]state.ID
 	gated map[state.Ref]map[state.ID]time.Time // member → since when it is kept in service
 	last  map[state.ID]time.Time               // pool → when it was counted
@@ -49,7 +52,7 @@ type counts struct {
 
 func newCounts() counts {
 	return counts{
-		pools: map[state.ID]state.Ref{}, of: map[state.Ref][]state.ID{},
+		pools: map[state.ID][]state.Ref{}, of: map[state.Ref][]state.ID{},
 		gated: map[state.Ref]map[state.ID]time.Time{}, last: map[state.ID]time.Time{},
 	}
 }
@@ -65,10 +68,15 @@ type counted struct {
 // needCounts takes in what a Service's plan asks to have counted.
 func (w *Worker) needCounts(ref state.Ref, result plan.Result, now time.Time) {
 	for _, pool := range w.counts.of[ref] {
+		others := slices.DeleteFunc(w.counts.pools[pool], func(r state.Ref) bool { return r == ref })
+		if len(others) > 0 {
+			w.counts.pools[pool] = others
+			continue
+		}
+		delete(w.counts.pools, pool)
 		if !slices.Contains(result.Count, pool) {
 			delete(w.counts.last, pool)
 		}
-		delete(w.counts.pools, pool)
 	}
 	delete(w.counts.of, ref)
 	w.keepGated(ref, result.Gated, now)
@@ -77,7 +85,7 @@ func (w *Worker) needCounts(ref state.Ref, result plan.Result, now time.Time) {
 	}
 	w.counts.of[ref] = result.Count
 	for _, pool := range result.Count {
-		w.counts.pools[pool] = ref
+		w.counts.pools[pool] = append(w.counts.pools[pool], ref)
 	}
 	if !w.counting {
 		w.clock.soonest(countLook(), now.Add(countEvery/4)) // the first look comes soon
@@ -168,23 +176,36 @@ func (w *Worker) haveCounted(answer []counted) {
 		if !ok {
 			continue
 		}
-		changed := false
-		for _, seen := range c.members {
-			m, ok := p.Member(seen.Endpoint)
-			idle := seen.Connections == 0 && c.draining[seen.Endpoint] && m.Drain.Set()
-			if ok && (m.Available != seen.Available || m.Idle != idle) {
-				m.Available, m.Idle = seen.Available, idle
-				p, changed = p.With(m), true
-			}
+		p, changed := c.in(p)
+		if !changed {
+			continue
 		}
-		if ref, waits := w.counts.pools[c.pool]; changed {
-			w.mirror.Put(p)
-			if waits {
-				w.queue.push(ref)
-			}
+		w.mirror.Put(p)
+		for _, ref := range w.counts.pools[c.pool] {
+			w.queue.push(ref)
 		}
 	}
 	if len(w.counts.pools) > 0 {
 		w.clock.soonest(countLook(), time.Now().Add(countEvery))
 	}
+}
+
+// in is the pool with what was counted, and whether that makes a difference. A
+// pool of thousands is copied once.
+func (c *counted) in(p *state.Pool) (after *state.Pool, changed bool) {
+	seen := make(map[state.Endpoint]Count, len(c.members))
+	for _, m := range c.members {
+		seen[m.Endpoint] = m
+	}
+	q := *p
+	q.Members = slices.Clone(p.Members)
+	for i := range q.Members {
+		m := &q.Members[i]
+		s, ok := seen[m.Endpoint]
+		idle := s.Connections == 0 && c.draining[m.Endpoint] && m.Drain.Set()
+		if ok && (m.Available != s.Available || m.Idle != idle) {
+			m.Available, m.Idle, changed = s.Available, idle, true
+		}
+	}
+	return &q, changed
 }

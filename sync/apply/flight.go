@@ -3,7 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 	"time"
 
@@ -37,65 +37,151 @@ type flight struct {
 // looksAgain says whether an outcome asks for its Unit's objects to be read.
 func (o Outcome) looksAgain() bool { return o.Status == Unknown || o.Stale }
 
-// start sends a Unit off.
-func (w *Worker) start(ctx context.Context, f flight) {
-	w.flying[f.unit.Service] = f
-	w.locks.take(f.locks)
-	f.term = w.term
+// start sends Units off in one Apply.
+func (w *Worker) start(ctx context.Context, batch []flight) {
+	w.airborne++
+	for i := range batch {
+		batch[i].term = w.term
+	}
 	w.calls.Go(func() {
-		if f.seen, f.outcome = w.newcomers(f); f.seen == nil && f.outcome.Status == Done {
-			f.outcome = w.Backend.Apply(f.term, []Unit{f.unit})[0]
-			if f.outcome.looksAgain() {
-				f.seen, _ = w.Backend.Read(ctx, Scope{IDs: idsOf(f.unit)})
-			}
-		}
+		w.carryOut(ctx, batch)
 		select {
-		case w.outcomes <- f:
+		case w.outcomes <- batch:
 		case <-ctx.Done():
 		}
 	})
 }
 
-// newcomers looks at the pools that a Unit removes, whose members go with
-// them. If one has a member that the plan did not know, which somebody may
-// have added since the last full read, or if the Service asks for something else
-// by now, it returns the pools as they stand, and nothing is done: the plan is
-// made anew. Otherwise that is nil. Where the look
-// fails, the Unit ends with the outcome: a device does not refuse to remove a
-// pool for its members.
-func (w *Worker) newcomers(f flight) (*state.Set, Outcome) {
-	known := map[state.ID]*state.Pool{}
-	for _, c := range f.unit.Changes {
-		if p, ok := c.Before.(*state.Pool); ok && c.Op == plan.Delete {
-			known[p.ID()] = p
+// carryOut has the backend make the changes of Units, and looks at what stands
+// of those of which that is not known afterwards.
+func (w *Worker) carryOut(ctx context.Context, batch []flight) {
+	w.lookFirst(batch)
+	var (
+		units []Unit
+		flown []*flight
+	)
+	for i := range batch {
+		if f := &batch[i]; f.seen == nil && f.outcome.Status == Done {
+			units, flown = append(units, f.unit), append(flown, f)
 		}
 	}
-	if len(known) == 0 {
-		return nil, Outcome{}
+	if len(units) == 0 {
+		return
 	}
-	set, err := w.Backend.Read(f.term, Scope{IDs: slices.Collect(maps.Keys(known))})
-	if err != nil {
-		return nil, Outcome{Status: Unavailable, Reason: reasonOf(err), Err: fmt.Errorf("looking at what is to be removed: %w", err)}
-	}
-	if _, revision, _ := w.Ledger.Want(w.Backend.Name(), f.unit.Service); revision != f.revision {
-		return set, Outcome{} // meanwhile something else was asked
-	}
-	for id, before := range known {
-		now, ok := set.Pool(id.Backend, id.Name)
-		if !ok {
-			continue
+	var unclear []*flight
+	var ids []state.ID
+	for i, out := range w.Backend.Apply(flown[0].term, units) {
+		flown[i].outcome = out
+		if out.looksAgain() {
+			unclear = append(unclear, flown[i])
+			ids = append(ids, idsOf(units[i])...)
 		}
-		for _, m := range now.Members {
-			if _, expected := before.Member(m.Endpoint); !expected {
-				return set, Outcome{}
+	}
+	if len(unclear) == 0 {
+		return
+	}
+	if seen, err := w.Backend.Read(ctx, Scope{IDs: ids}); err == nil {
+		for _, f := range unclear {
+			f.seen = seen
+		}
+	}
+}
+
+// lookFirst looks at what Units remove or change that is not ours alone: pools
+// that go with all their members, and what is lent or adopted. Where one has a
+// member that the plan did not know, or stands otherwise than it did for the
+// plan, because somebody has changed it since the last full read, the flight gets
+// what was seen, and nothing is done: the plan is made anew. So it is where a
+// pool is to go and the Service asks for something else by now. Where the look
+// fails, the flight gets that as its outcome: a device refuses none of this.
+func (w *Worker) lookFirst(batch []flight) {
+	var ids []state.ID
+	for i := range batch {
+		for p := range removedPools(batch[i].unit) {
+			ids = append(ids, p.ID())
+		}
+		for c := range w.changesOfOthers(batch[i].unit) {
+			ids = append(ids, wholeOf(c.ID()))
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	seen, err := w.Backend.Read(batch[0].term, Scope{IDs: ids})
+	for i := range batch {
+		f := &batch[i]
+		for p := range removedPools(f.unit) {
+			_, revision, _ := w.Ledger.Want(w.Backend.Name(), f.unit.Service)
+			f.lookedAt(seen, err, revision != f.revision || err == nil && hasNewcomer(seen, p))
+		}
+		for c := range w.changesOfOthers(f.unit) {
+			f.lookedAt(seen, err, err == nil && isOther(seen, c.Before))
+		}
+	}
+}
+
+// lookedAt takes in a look at what the flight removes or changes.
+func (f *flight) lookedAt(seen *state.Set, err error, replan bool) {
+	switch {
+	case err != nil:
+		f.outcome = Outcome{Status: Unavailable, Reason: reasonOf(err), Err: fmt.Errorf("looking at what is to be changed: %w", err)}
+	case replan:
+		f.seen = seen
+	}
+}
+
+// changesOfOthers are a Unit's changes of what is not ours: what it borrows,
+// gives back or adopts.
+func (w *Worker) changesOfOthers(u Unit) iter.Seq[plan.Change] {
+	return func(yield func(plan.Change) bool) {
+		for _, c := range u.Changes {
+			if c.Op == plan.Update && !w.Identity.Owns(c.Before.OwnedBy()) && !yield(c) {
+				return
 			}
 		}
 	}
-	return nil, Outcome{}
+}
+
+// isOther says whether what stands is not as it was. What is gone is not: the
+// backend says so.
+func isOther(seen *state.Set, before state.Object) bool {
+	if _, stands := seen.Get(wholeOf(before.ID())); !stands {
+		return false
+	}
+	now, stands := seen.Get(before.ID())
+	return !stands || !state.Equal(now, before)
+}
+
+// wholeOf is the object that something is read with: a member's pool.
+func wholeOf(id state.ID) state.ID {
+	if id.Kind == state.KindMember {
+		return state.ID{Backend: id.Backend, Kind: state.KindPool, Name: id.Name}
+	}
+	return id
+}
+
+// removedPools are the pools that a Unit removes, as its plan knew them.
+func removedPools(u Unit) iter.Seq[*state.Pool] {
+	return func(yield func(*state.Pool) bool) {
+		for _, c := range u.Changes {
+			if p, ok := c.Before.(*state.Pool); ok && c.Op == plan.Delete && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// hasNewcomer says whether a pool has a member now that was not there before.
+func hasNewcomer(seen *state.Set, before *state.Pool) bool {
+	now, ok := seen.Pool(before.Backend, before.Path)
+	return ok && slices.ContainsFunc(now.Members, func(m state.Member) bool {
+		_, known := before.Member(m.Endpoint)
+		return !known
+	})
 }
 
 // idsOf are the IDs of what a Unit touches, a member's being its pool's, and of
-// what that refers to: a virtual server is refused as well when its pool is
+// what that refers to: a virtual server is refused as well when its pool or iRule is
 // gone.
 func idsOf(u Unit) []state.ID {
 	seen := map[state.ID]bool{}
@@ -107,15 +193,21 @@ func idsOf(u Unit) []state.ID {
 		}
 	}
 	for _, c := range u.Changes {
-		id := c.ID()
-		if id.Kind == state.KindMember {
-			id = state.ID{Backend: id.Backend, Kind: state.KindPool, Name: id.Name}
-		}
-		add(id)
+		add(wholeOf(c.ID()))
 		switch o := c.After.(type) {
 		case *state.VirtualServer:
 			if o.Pool != "" {
 				add(state.ID{Backend: o.Backend, Kind: state.KindPool, Name: o.Pool})
+			}
+			if o.Persistence != "" {
+				add(state.ID{Backend: o.Backend, Kind: state.KindPersistence, Name: o.Persistence})
+			}
+			for _, r := range o.IRules {
+				add(state.ID{Backend: o.Backend, Kind: state.KindIRule, Name: r})
+			}
+		case *state.Pool:
+			for _, m := range o.Monitors {
+				add(state.ID{Backend: o.Backend, Kind: state.KindMonitor, Name: m})
 			}
 		case *state.PoolMember:
 			add(state.NodeID(o.Backend, o.Endpoint.Address))
@@ -141,7 +233,7 @@ func (w *Worker) landed(f flight) {
 		plan.ApplyTo(w.mirror, f.unit.Changes[:f.outcome.Applied])
 	}
 	w.brakes.removed(ref, wholes(f.unit.Changes[:f.outcome.Applied]), time.Now())
-	w.Metrics.ended(w.Backend.Name(), f.outcome)
+	w.ended(f)
 	switch f.outcome.Status {
 	case Done:
 		if f.seen != nil {
@@ -151,6 +243,9 @@ func (w *Worker) landed(f flight) {
 	case Unknown:
 		w.unknown(f)
 	case Refused:
+		if ref == state.PodNetworks() {
+			w.refused[failed(f).ID()] = true
+		}
 		w.again(ref)
 		w.fail(f)
 		if f.seen != nil {
@@ -161,15 +256,30 @@ func (w *Worker) landed(f flight) {
 		if f.term.Err() != nil {
 			return // cut, since the right to make changes was taken away: that says nothing of the backend
 		}
-		w.goDown(f.outcome.Reason, f.outcome.Err)
+		w.callsFail(f.outcome)
 	}
 }
 
-// wholes is how many virtual servers and pools are removed by changes.
+// refusedLast puts what was refused behind the other changes for pod networks:
+// a node that a device cannot reach must not keep the others' routes from it.
+func (w *Worker) refusedLast(ref state.Ref, changes []plan.Change) {
+	if ref != state.PodNetworks() || len(w.refused) == 0 {
+		return
+	}
+	place := func(c plan.Change) int {
+		if w.refused[c.ID()] {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(changes, func(a, b plan.Change) int { return place(a) - place(b) })
+}
+
+// wholes is how many virtual servers, pools and routes are removed by changes.
 func wholes(changes []plan.Change) int {
 	n := 0
 	for _, c := range changes {
-		if k := c.ID().Kind; c.Op == plan.Delete && (k == state.KindVirtualServer || k == state.KindPool) {
+		if c.Op == plan.Delete && c.ID().Kind.Whole() {
 			n++
 		}
 	}
@@ -182,7 +292,7 @@ func (w *Worker) unknown(f flight) {
 	w.again(f.unit.Service)
 	w.fail(f)
 	if f.seen == nil {
-		w.goDown(f.outcome.Reason, f.outcome.Err)
+		w.callsFail(f.outcome)
 		return
 	}
 	w.takeIn(f)
@@ -208,10 +318,7 @@ func (w *Worker) takeIn(f flight) {
 // whose answer may be older.
 func (w *Worker) touch(id state.ID) {
 	if w.reading {
-		if id.Kind == state.KindMember {
-			id = state.ID{Backend: id.Backend, Kind: state.KindPool, Name: id.Name}
-		}
-		w.touched[id] = true
+		w.touched[wholeOf(id)] = true
 	}
 }
 

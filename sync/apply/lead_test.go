@@ -38,6 +38,36 @@ func TestReadFromBeforeTheLeaseIsNotTheLeadersFirst(t *testing.T) {
 	})
 }
 
+// A process that hung for longer than its lease begins nothing when it goes on,
+// and goes on with all if the lease is its own still.
+func TestNothingBeginsOnALapsedLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device := memory.New(dc1)
+		begun := make(chan struct{}, 16)
+		device.SetHook(func(context.Context, plan.Change) *memory.Fault {
+			begun <- struct{}{}
+			return nil
+		})
+		b := start(t, device)
+		defer b.end()
+		b.lead()
+		b.lapsed.Store(true)
+		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
+		select {
+		case <-begun:
+			t.Error("a change was begun after the lease had run out")
+		case <-time.After(time.Minute):
+		}
+		b.lapsed.Store(false)
+		select {
+		case <-begun:
+		case <-time.After(time.Minute):
+			t.Error("nothing was done although the lease was renewed")
+		}
+	})
+}
+
 // A Unit that is under way when the lease is lost is not carried on with for
 // as long as its device is slow.
 func TestUnitEndsWithTheLease(t *testing.T) {

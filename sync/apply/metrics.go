@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,16 +17,27 @@ type Metrics struct {
 	queue    *prometheus.GaugeVec
 	reach    *prometheus.GaugeVec
 	brake    *prometheus.GaugeVec
+	backoff  *prometheus.GaugeVec
+	drains   *prometheus.GaugeVec
+	lastRead *prometheus.GaugeVec
+	drift    *prometheus.CounterVec
+	changes  *prometheus.HistogramVec
+	oldest   *ages
 }
 
 // NewMetrics registers the workers' metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
+	oldest := newAges(prometheus.NewDesc("landbridge_oldest_change_seconds",
+		"How long the oldest change that was asked for in Kubernetes has waited for a backend; 0 while none waits. What was refused does not count.",
+		[]string{"backend"}, nil))
+	reg.MustRegister(oldest)
 	return &Metrics{
+		oldest: oldest,
 		units: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "landbridge_units_total",
-			Help: "Units of changes sent to a backend, by how they ended: done, refused, unknown, unavailable.",
-		}, []string{"backend", "status"}),
+			Help: "Units of changes sent to a backend, by how they ended (done, refused, unknown, unavailable), and why if they did not go through.",
+		}, []string{"backend", "status", "reason"}),
 		reads: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "landbridge_full_read_seconds", Help: "How long reading all of a backend took.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
@@ -42,12 +54,38 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		brake: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "landbridge_brake_holding", Help: "1 while the brake keeps what would be removed from a backend.",
 		}, []string{"backend"}),
+		backoff: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "landbridge_backing_off_services", Help: "Services whose last Unit of changes did not go through, and that are tried again alone, later and later.",
+		}, []string{"backend"}),
+		drains: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "landbridge_draining_members", Help: "Our members that take nothing new and keep their connections for now.",
+		}, []string{"backend"}),
+		changes: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "landbridge_change_seconds",
+			Help:    "From when a change was asked for in Kubernetes until all of it was made on a backend; what drains after that is not waited for.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}, []string{"backend"}),
+		lastRead: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "landbridge_last_full_read_timestamp_seconds", Help: "When all of a backend was last read, in Unix time.",
+		}, []string{"backend"}),
+		drift: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "landbridge_drift_repaired_total",
+			Help: "Changes made because a resync found something of ours changed outside, not because anything else was asked for.",
+		}, []string{"backend"}),
 	}
 }
 
 func (m *Metrics) ended(backend string, o Outcome) {
 	if m != nil {
-		m.units.WithLabelValues(backend, o.Status.String()).Inc()
+		m.units.WithLabelValues(backend, o.Status.String(), o.Reason).Inc()
+	}
+}
+
+// made takes in how long it took from when a change was asked for until all of
+// it was made.
+func (m *Metrics) made(backend string, took time.Duration) {
+	if m != nil {
+		m.changes.WithLabelValues(backend).Observe(took.Seconds())
 	}
 }
 
@@ -58,12 +96,28 @@ func (m *Metrics) read(backend string, took time.Duration, err error) {
 	m.reads.WithLabelValues(backend).Observe(took.Seconds())
 	if err != nil {
 		m.readErrs.WithLabelValues(backend).Inc()
+		return
 	}
+	m.lastRead.WithLabelValues(backend).SetToCurrentTime()
 }
 
-func (m *Metrics) queued(backend string, n int) {
+// queued shows what a worker has to do: how many Services wait for it, how many
+// of them alone, how many members drain, and since when the oldest change waits;
+// the zero Time for none.
+func (m *Metrics) queued(backend string, waiting, backingOff, draining int, oldest time.Time) {
+	if m == nil {
+		return
+	}
+	m.queue.WithLabelValues(backend).Set(float64(waiting))
+	m.backoff.WithLabelValues(backend).Set(float64(backingOff))
+	m.drains.WithLabelValues(backend).Set(float64(draining))
+	m.oldest.set(backend, oldest)
+	m.drift.WithLabelValues(backend) // a counter begins at 0
+}
+
+func (m *Metrics) repaired(backend string, changes int) {
 	if m != nil {
-		m.queue.WithLabelValues(backend).Set(float64(n))
+		m.drift.WithLabelValues(backend).Add(float64(changes))
 	}
 }
 
@@ -84,4 +138,37 @@ func number(yes bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// ages is a collector of how long ago something began, by backend, reckoned
+// when it is asked for: an age that nobody updates must grow all the same.
+type ages struct {
+	desc *prometheus.Desc
+
+	mu    sync.Mutex
+	since map[string]time.Time
+}
+
+func newAges(desc *prometheus.Desc) *ages { return &ages{desc: desc, since: map[string]time.Time{}} }
+
+func (a *ages) set(backend string, since time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.since[backend] = since
+}
+
+// Describe is of prometheus.Collector.
+func (a *ages) Describe(ch chan<- *prometheus.Desc) { ch <- a.desc }
+
+// Collect is of prometheus.Collector.
+func (a *ages) Collect(ch chan<- prometheus.Metric) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for backend, since := range a.since {
+		age := 0.0
+		if !since.IsZero() {
+			age = time.Since(since).Seconds()
+		}
+		ch <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, age, backend)
+	}
 }

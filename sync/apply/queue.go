@@ -2,6 +2,7 @@ package apply
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"landbridge.dev/sync/state"
@@ -41,6 +42,14 @@ func (q *queue) pushLater(ref state.Ref) {
 	}
 }
 
+// putBack puts a Service that was taken out before all others.
+func (q *queue) putBack(ref state.Ref) {
+	if q.in[ref] != inLine {
+		q.in[ref] = inLine
+		q.line = slices.Insert(q.line, 0, ref)
+	}
+}
+
 func (q *queue) pop() (state.Ref, bool) {
 	if len(q.line) > 0 {
 		ref := q.line[0]
@@ -60,6 +69,15 @@ func (q *queue) pop() (state.Ref, bool) {
 }
 
 func (q *queue) len() int { return len(q.in) }
+
+// waiting is how many Services are in the part of the queue of which the next
+// is taken, and which that is.
+func (q *queue) waiting() (lane, int) {
+	if len(q.line) > 0 {
+		return inLine, len(q.line)
+	}
+	return inLater, len(q.in)
+}
 
 // lock is something that calls in flight must not touch together: a Service, a
 // pool, or the address of a node.

@@ -61,19 +61,30 @@ func (w *Worker) haveRead(ctx context.Context, r read) {
 	for id := range w.touched {
 		w.keep(r.set, id)
 	}
+	before := w.mirror
 	w.mirror = r.set
+	w.showAll()
 	w.Metrics.up(w.Backend.Name(), true)
 	if w.Resync > 0 {
 		w.clock.set(fullRead(), time.Now().Add(w.Resync))
 	}
+	there := func(id state.ID) bool { _, ok := w.mirror.Get(id); return ok }
+	var ours []state.Ref // without those of other clusters, which nobody looks at
 	for _, ref := range w.mirror.Owners() {
 		shows, owns := w.standing(ref)
 		if owns {
-			w.Ledger.Seen(w.Backend.Name(), ref, func(id state.ID) bool { _, there := w.mirror.Get(id); return there }, shows)
+			ours = append(ours, ref)
+			w.Ledger.Seen(w.Backend.Name(), ref, there, shows)
 			w.queue.pushLater(ref)
 		}
 	}
+	if before != nil && w.act { // else it is no resync: all may have changed meanwhile
+		w.tally.resynced(before, ours, w.Ledger.Services())
+	}
 	for _, ref := range w.Ledger.Services() {
+		if shows, owns := w.standing(ref); !owns {
+			w.Ledger.Seen(w.Backend.Name(), ref, there, shows) // what is not there is known by now
+		}
 		w.queue.pushLater(ref)
 	}
 }
@@ -99,6 +110,14 @@ func (w *Worker) goDown(reason string, err error) {
 	w.down = &outage{reason: reason, message: err.Error()}
 	w.retry = min(max(w.retry*2, firstProbe), lastProbe)
 	w.clock.set(fullRead(), time.Now().Add(w.retry))
+}
+
+// callsFail has the backend probed from now on, if it is not yet: of many calls
+// in flight that fail, one says all.
+func (w *Worker) callsFail(out Outcome) {
+	if w.down == nil {
+		w.goDown(out.Reason, out.Err)
+	}
 }
 
 // reportOutage tells the Services that wait for a backend why they do, each

@@ -36,25 +36,19 @@ type Options struct {
 	// Report is told how each Service stands, from the worker's goroutine.
 	// It must not block.
 	Report func(Report)
-	Log    *zap.Logger
+	// Repaired is told what was put back, of a Service for which nothing was
+	// asked: others had changed it. From the worker's goroutine; it must not
+	// block. nil: nobody is.
+	Repaired func(backend string, service state.Ref, changes []plan.Change)
+	// Onlooker is told at which addresses the backend shows whom. nil: nobody.
+	Onlooker Onlooker
+	// Holds says, right before changes, whether the right to make them is
+	// this process's still: one that has hung for longer than its lease goes
+	// on before Act can tell. It must not block. nil: Act alone decides.
+	Holds func() bool
+	Log   *zap.Logger
 	// Metrics may be nil.
 	Metrics *Metrics
-}
-
-// Report is how a Service stands on one backend.
-type Report struct {
-	Backend  string
-	Service  state.Ref
-	Revision ledger.Revision
-	// Settled: what is wanted stands, and nothing is in flight. While
-	// members drain it is true as well.
-	Settled bool
-	// Gone: nothing of the Service stands on the backend any more.
-	Gone bool
-	// Members are how many members of its pools take clients.
-	Members int
-	// Problems are why it is not as asked, or is held.
-	Problems []state.Problem
 }
 
 // Worker drives one backend to what the ledger wants. One goroutine, Run's,
@@ -63,28 +57,37 @@ type Worker struct {
 	Options
 	acting    chan bool // whether changes may be made: the leader's right
 	allowing  chan allowance
-	outcomes  chan flight
+	outcomes  chan []flight
 	countings chan []counted
+	findings  chan found
 	reads     chan read
 	moves     chan string // why all has to be read anew
+	looks     chan chan mirrored
 	calls     sync.WaitGroup
 
 	act      bool
 	mirror   *state.Set // what stands outside; nil until the first full read
 	queue    queue
 	clock    alarms
-	flying   map[state.Ref]flight
+	flying   map[state.Ref]bool // Services with a Unit on its way
+	airborne int                // calls of Apply under way
 	locks    locks
 	backoff  map[state.Ref]time.Duration
+	refused  map[state.ID]bool // of state.PodNetworks, whose changes do not need each other
 	brakes   brakes
 	counts   counts
 	counting bool // a count is under way
+	seeks    seeks
+	seeking  bool // a look for what others make is under way
 	reading  bool
 	stale    bool              // the full read under way began before something that it has to show
 	touched  map[state.ID]bool // changed while a full read is under way
 	down     *outage
 	retry    time.Duration // until the next probe of a backend that is down
 	told     map[state.Ref]Report
+	tally    tally
+
+	rested bool // all that there was to do after the right was given is done
 
 	term term // for which changes may be made now, or might last
 }
@@ -101,16 +104,21 @@ func NewWorker(o Options) *Worker {
 		acting:    make(chan bool, 1),
 		allowing:  make(chan allowance, 16),
 		brakes:    newBrakes(o.Brake),
-		outcomes:  make(chan flight),
+		outcomes:  make(chan []flight),
 		countings: make(chan []counted),
+		findings:  make(chan found),
 		counts:    newCounts(),
+		seeks:     newSeeks(),
 		reads:     make(chan read),
 		moves:     make(chan string),
+		looks:     make(chan chan mirrored),
 		queue:     newQueue(),
-		flying:    map[state.Ref]flight{},
+		flying:    map[state.Ref]bool{},
 		locks:     newLocks(),
 		backoff:   map[state.Ref]time.Duration{},
+		refused:   map[state.ID]bool{},
 		told:      map[state.Ref]Report{},
+		tally:     newTally(),
 	}
 }
 
@@ -188,14 +196,22 @@ func (w *Worker) Run(ctx context.Context) error {
 		case <-w.Ledger.Wake(w.Backend.Name()):
 			for _, ref := range w.Ledger.Take(w.Backend.Name()) {
 				delete(w.backoff, ref) // what was asked has changed: try at once
+				w.asked(ref)
 				w.queue.push(ref)
 			}
-		case f := <-w.outcomes:
-			w.landed(f)
+		case batch := <-w.outcomes:
+			w.airborne--
+			for _, f := range batch {
+				w.landed(f)
+			}
 		case answer := <-w.countings:
 			w.haveCounted(answer)
+		case answer := <-w.findings:
+			w.haveSought(answer)
 		case r := <-w.reads:
 			w.haveRead(ctx, r)
+		case answer := <-w.looks:
+			answer <- w.mirrored()
 		case why := <-w.moves:
 			w.readAnew(ctx, why)
 		case <-timer.C:
@@ -212,7 +228,7 @@ func (w *Worker) allow(ctx context.Context, allowed bool) {
 	if allowed == w.act {
 		return
 	}
-	w.act = allowed
+	w.act, w.rested = allowed, false
 	if allowed {
 		w.term.cut()
 		w.term = newTerm(ctx)
@@ -220,7 +236,8 @@ func (w *Worker) allow(ctx context.Context, allowed bool) {
 		time.AfterFunc(handing, w.term.cut)
 	}
 	clear(w.told) // whoever listens now has not been told
-	w.counts = newCounts()
+	w.tally.forget()
+	w.counts, w.seeks = newCounts(), newSeeks()
 	if allowed && (w.mirror != nil || w.reading) {
 		w.readAnew(ctx, "to change what the leader before left")
 	}
@@ -239,8 +256,11 @@ func (w *Worker) alarm(ctx context.Context) {
 			w.readAll(ctx)
 		case countLook():
 			w.count(ctx)
+		case seekLook():
+			w.seek(ctx)
 		case brakeLook():
 			w.lookAtBrake(time.Now())
+		case holdsLook(): // dispatch looks
 		default:
 			w.queue.push(due)
 		}
@@ -254,7 +274,7 @@ const atOnce = 256
 // touches the same things as a call in flight waits for it. It says whether
 // there is more to do at once.
 func (w *Worker) dispatch(ctx context.Context) (more bool) {
-	defer func() { w.Metrics.queued(w.Backend.Name(), w.queue.len()+len(w.locks.waiting)) }()
+	defer w.show()
 	if w.down != nil {
 		w.reportOutage()
 		return false
@@ -262,52 +282,72 @@ func (w *Worker) dispatch(ctx context.Context) (more bool) {
 	if w.mirror == nil {
 		return false
 	}
-	for range atOnce {
-		if len(w.flying) >= w.Concurrency {
+	if w.lapsed() {
+		w.clock.set(holdsLook(), time.Now().Add(lapse))
+		return false
+	}
+	for looked := 0; looked < atOnce; {
+		if w.airborne >= w.Concurrency {
 			return false
 		}
-		ref, ok := w.queue.pop()
-		if !ok {
+		n := w.next(ctx)
+		if n == 0 {
+			w.rest()
 			return false
 		}
-		if _, busy := w.flying[ref]; busy {
-			w.locks.wait(lock{service: ref}, ref)
-			continue
-		}
-		w.consider(ctx, ref)
+		looked += n
 	}
 	return true
 }
 
-// consider plans for one Service, and starts what there is to do.
-func (w *Worker) consider(ctx context.Context, ref state.Ref) {
+// lapse is how long a worker waits that has the right to make changes and does not
+// hold it: until Act or Holds says otherwise.
+const lapse = 100 * time.Millisecond
+
+// holdsLook is the alarm for asking Holds again: the Ref of no Service.
+func holdsLook() state.Ref { return state.Ref{Name: "holds"} }
+
+// lapsed says whether the right to make changes is not this process's any more,
+// and Act has not told yet.
+func (w *Worker) lapsed() bool { return w.act && w.Holds != nil && !w.Holds() }
+
+// consider plans for one Service. What there is to do comes back as a flight
+// that may start now; otherwise it is settled, or waits for another flight.
+func (w *Worker) consider(ref state.Ref) (f flight, ready bool) {
+	if w.flying[ref] {
+		w.locks.wait(lock{service: ref}, ref)
+		return flight{}, false
+	}
 	want, revision, problems := w.Ledger.Want(w.Backend.Name(), ref)
 	if revision == 0 {
 		if w.Watched != nil && !w.Watched(ref.Namespace) {
-			return // another installation's, or nobody's any more: not for us to say
+			w.tally.looked(ref)
+			return flight{}, false // another installation's, or nobody's any more: not for us to say
 		}
 		want.Drain = w.Drain
 	}
 	result, braked := w.brake(want, w.plan(want, false))
 	w.needCounts(ref, result, time.Now())
+	w.needSought(ref, result, time.Now())
 	report := Report{
 		Backend: w.Backend.Name(), Service: ref, Revision: revision,
 		Problems: slices.Concat(problems, braked, result.Problems),
 	}
 	if len(result.Changes) == 0 {
 		w.settle(want, result, report)
-		return
+		return flight{}, false
 	}
 	if !w.act {
-		return // a standby: the full read after winning makes all dirty
+		return flight{}, false // a standby: the full read after winning makes all dirty
 	}
-	unit := Unit{Service: ref, Changes: result.Changes}
+	w.refusedLast(ref, result.Changes)
+	unit := Unit{Service: ref, Changes: result.Changes[:min(len(result.Changes), mostChanges)]}
 	keys := locksOf(unit)
 	if k, blocked := w.locks.blocks(keys); blocked {
 		w.locks.wait(k, ref)
-		return
+		return flight{}, false
 	}
-	w.start(ctx, flight{unit: unit, locks: keys, problems: report.Problems, revision: revision})
+	return flight{unit: unit, locks: keys, problems: report.Problems, revision: revision}, true
 }
 
 // plan is what there is to do for a Service. With keep nothing is removed that
@@ -315,27 +355,45 @@ func (w *Worker) consider(ctx context.Context, ref state.Ref) {
 func (w *Worker) plan(want state.Want, keep bool) plan.Result {
 	return plan.Diff(plan.Input{
 		Backend: w.Backend.Name(), Want: want, Have: w.mirror, Identity: w.Identity, Now: time.Now(),
-		NodePartition: w.NodePartition, Keep: keep, Gated: w.gatedSince(want.Service), Standing: w.Ledger.Standing, Leaned: w.Ledger.Leaned,
+		NodePartition: w.NodePartition, Keep: keep, Gated: w.gatedSince(want.Service), Standing: w.Ledger.Standing, Unseen: w.Ledger.Unseen, Leaned: w.Ledger.Leaned, Routed: w.Ledger.Routed,
 	})
 }
 
 // settle tells how a Service stands for which there is nothing to do now.
 func (w *Worker) settle(want state.Want, result plan.Result, r Report) {
 	delete(w.backoff, r.Service)
+	if r.Service == state.PodNetworks() {
+		clear(w.refused)
+	}
+	w.settled(r.Service)
 	w.clock.set(r.Service, result.Again)
 	shows, owns := w.standing(r.Service)
 	w.Ledger.Seen(w.Backend.Name(), r.Service, func(id state.ID) bool {
 		_, there := w.mirror.Get(id)
 		return there
 	}, shows)
-	r.Gone = !owns
-	r.Settled = want.Mode == state.Follow && len(r.Problems) == 0 && len(result.Waiting) == 0
+	w.showOne(r.Service, shows)
+	r.Gone, r.InPlace = !owns, result.InPlace
+	r.Settled = want.Mode == state.Follow && state.AsAsked(r.Problems) && len(result.Waiting) == 0
+	for _, id := range result.Pools {
+		p, _ := w.mirror.Pool(id.Backend, id.Name)
+		for _, m := range p.Members {
+			switch {
+			case m.Admin != state.Enabled:
+			case m.VM || m.Owner.IsZero():
+				r.VMs++
+			default:
+				r.Members++
+			}
+		}
+	}
 	for _, o := range want.Objects {
-		if p, ok := w.mirror.Pool(w.Backend.Name(), o.ID().Name); ok && o.ID().Kind == state.KindPool {
-			for _, m := range p.Members {
-				if m.Admin == state.Enabled {
-					r.Members++
-				}
+		if route, ok := o.(*state.Route); ok {
+			r.Members += len(route.NextHops)
+		}
+		if v, ok := o.(*state.VirtualServer); ok && v.Use == state.Adopted {
+			if have, there := w.mirror.Get(v.ID()); there {
+				r.Addresses = append(r.Addresses, have.(*state.VirtualServer).Destination.Address)
 			}
 		}
 	}
@@ -353,44 +411,19 @@ func (w *Worker) standing(ref state.Ref) (shows []state.Frontend, owns bool) {
 		if w.ours(ref, o) {
 			owns = true
 		}
-		if v, ok := o.(*state.VirtualServer); ok && w.Identity.Owns(v.Owner) {
-			shows = append(shows, v.Frontend())
+		if f, ok := state.FrontendOf(o); ok && w.Identity.Owns(o.OwnedBy()) {
+			shows = append(shows, f)
 		}
 	}
 	return shows, owns
 }
 
-// ours says whether an object, or in a pool a member, is this Service's.
+// ours says whether an object, or in a pool a member, is this Service's or lent
+// to it.
 func (w *Worker) ours(ref state.Ref, o state.Object) bool {
 	p, isPool := o.(*state.Pool)
 	mine := func(by state.Owner) bool { return by.Service == ref && w.Identity.Owns(by) }
-	return mine(o.OwnedBy()) || isPool && slices.ContainsFunc(p.Members, func(m state.Member) bool { return mine(m.Owner) })
-}
-
-// tell passes a report on, unless it says what the last one said. A standby
-// tells nothing: its mirror may be minutes old.
-func (w *Worker) tell(r Report) {
-	if !w.act {
-		return
-	}
-	if last, ok := w.told[r.Service]; ok && last.same(r) {
-		return
-	}
-	w.told[r.Service] = r
-	if r.Gone && r.Revision == 0 {
-		delete(w.told, r.Service)
-	}
-	w.Report(r)
-}
-
-func (r Report) same(o Report) bool {
-	if r.Revision != o.Revision || r.Settled != o.Settled || r.Gone != o.Gone || r.Members != o.Members || len(r.Problems) != len(o.Problems) {
-		return false
-	}
-	for i := range r.Problems {
-		if r.Problems[i] != o.Problems[i] {
-			return false
-		}
-	}
-	return true
+	return mine(o.OwnedBy()) || isPool && slices.ContainsFunc(p.Members, func(m state.Member) bool {
+		return mine(m.Owner) || m.Loan != nil && mine(m.Loan.To)
+	})
 }

@@ -3,13 +3,16 @@ package apply_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"landbridge.dev/backends/memory"
@@ -26,14 +29,17 @@ var us = state.Identity{Cluster: "prod", UID: "0123abcd"}
 // passes only while all wait.
 
 type bench struct {
+	lapsed  atomic.Bool // the lease has run out, and nobody has said so yet
 	t       *testing.T
 	ledger  *ledger.Ledger
 	workers map[string]*apply.Worker
+	metrics *prometheus.Registry
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 
-	mu      sync.Mutex
-	reports map[state.Ref]apply.Report
+	mu       sync.Mutex
+	reports  map[state.Ref]apply.Report
+	repaired []string // "SERVICE on BACKEND: OP KIND"
 }
 
 func start(t *testing.T, backends ...apply.Backend) *bench {
@@ -45,13 +51,20 @@ func start(t *testing.T, backends ...apply.Backend) *bench {
 	ctx, stop := context.WithCancel(t.Context())
 	b := &bench{
 		t: t, ledger: ledger.New(names...), workers: map[string]*apply.Worker{},
-		stop: stop, reports: map[state.Ref]apply.Report{},
+		stop: stop, reports: map[state.Ref]apply.Report{}, metrics: prometheus.NewRegistry(),
 	}
+	metrics := apply.NewMetrics(b.metrics)
 	for _, backend := range backends {
 		w := apply.NewWorker(apply.Options{
+			Repaired: func(backend string, service state.Ref, changes []plan.Change) {
+				for _, c := range changes {
+					b.repaired = append(b.repaired, fmt.Sprintf("%s on %s: %s %s", service, backend, c.Op, c.ID().Kind))
+				}
+			},
 			Backend: backend, Ledger: b.ledger, Identity: us, NodePartition: "Common", Concurrency: 4,
-			Resync: 5 * time.Minute, Drain: time.Minute, Log: zap.NewNop(),
+			Resync: 5 * time.Minute, Drain: time.Minute, Log: zap.NewNop(), Metrics: metrics,
 			Brake: apply.Brake{Percent: 30, Least: 10, Window: 10 * time.Minute},
+			Holds: func() bool { return !b.lapsed.Load() },
 			Report: func(r apply.Report) {
 				b.mu.Lock()
 				defer b.mu.Unlock()
@@ -322,7 +335,7 @@ func TestAfterOrdersTwoBackends(t *testing.T) {
 		vs := want.Objects[1].ID()
 		route := &state.Route{
 			Backend: router, Prefix: netip.MustParsePrefix("203.0.113.1/32"), Owner: us.Owner(want.Service),
-			NextHops: []netip.Addr{netip.MustParseAddr("198.51.100.10")}, Follows: []state.ID{vs},
+			NextHops: []state.NextHop{{Address: netip.MustParseAddr("198.51.100.10")}}, Follows: []state.ID{vs},
 		}
 		want.Objects = append(want.Objects, route)
 

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,19 +13,39 @@ import (
 	"landbridge.dev/sync/translate"
 )
 
-// claim puts the finalizer on a Service before anything is made for it. A
-// process that is not the leader writes nothing: there, and while the write
-// fails, the Service is held as it stands.
-func (r *Reconciler) claim(ctx context.Context, ref state.Ref, in translate.Input, want *state.Want) error {
+// claimOf is what has to stand on a Service before it is followed.
+func claimOf(result translate.Result) report.Claim {
+	return report.Claim{Backends: result.Want.Backends(), Given: result.Given, Addresses: result.Addresses, LastGood: result.LastGood}
+}
+
+// claim puts the finalizer on a Service, and what goes with it, before anything
+// is made for it. A process that is not the leader writes nothing: there, and
+// while the write fails, the Service is held as it stands.
+func (r *Reconciler) claim(ctx context.Context, ref state.Ref, in translate.Input, result *translate.Result) error {
+	hold := func() {
+		result.Want.Mode = max(result.Want.Mode, state.Hold)
+		result.Want.Routes = max(result.Want.Routes, state.Hold)
+		// What is not remembered yet is not announced; what is announced stays.
+		result.Want.Objects = slices.DeleteFunc(slices.Clone(result.Want.Objects), func(o state.Object) bool { return o.ID().Kind == state.KindRoute })
+	}
 	if r.holdUntilLeading(ref) {
-		want.Mode = max(want.Mode, state.Hold)
+		hold()
 		return nil
 	}
-	err := r.reporter.Claim(ctx, in.Service)
+	err := r.reporter.Claim(ctx, in.Service, claimOf(*result))
 	if err != nil {
-		want.Mode = max(want.Mode, state.Hold)
+		hold()
 	}
 	return err
+}
+
+// unclaimed says whether something is to be made for a Service that it does not
+// carry the finalizer for, or to be announced that it does not remember.
+func unclaimed(svc *corev1.Service, result translate.Result) bool {
+	if !result.Addressed || svc.DeletionTimestamp != nil || len(result.Want.Objects) == 0 || result.Want.Approval != nil {
+		return false
+	}
+	return (result.Want.Mode == state.Follow || result.Want.Routes == state.Follow) && !claimOf(result).StandsOn(svc)
 }
 
 // holdUntilLeading is true, and remembered, while this is not the leader.
@@ -36,6 +57,23 @@ func (r *Reconciler) holdUntilLeading(ref state.Ref) bool {
 	}
 	r.held[ref] = true
 	return true
+}
+
+// vanished takes in that a Service is no longer there. One that somebody
+// deleted had our finalizer and is expected to go. Of any other it is asked
+// first whether this is still the cluster that it was in.
+func (r *Reconciler) vanished(ctx context.Context, ref state.Ref) error {
+	r.mu.Lock()
+	rec := r.records[ref]
+	expected := rec == nil || rec.result.Want.Deleted
+	r.mu.Unlock()
+	if !expected {
+		if err := r.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	r.withdraw(ref)
+	return nil
 }
 
 // withdraw takes a Service out of the ledger that is no longer there. What
@@ -50,10 +88,18 @@ func (r *Reconciler) withdraw(ref state.Ref) {
 	}
 	last := rec.result.Want
 	want := state.Want{Service: ref, Drain: last.Drain, Deleted: last.Deleted, Orphan: last.Orphan}
-	if last.Mode == state.Still && last.Deleted {
-		want.Mode = state.Still
+	if last.Deleted && (last.Mode == state.Still || last.Routes == state.Still) {
+		want.Mode, want.Routes = last.Mode, last.Routes
 	}
-	rec.result = translate.Result{Want: want}
+	if serves(rec.result) {
+		r.lookAtGates(ref.Namespace)
+	}
+	rec.result, rec.queue, rec.vms = translate.Result{Want: want}, queueRecord{}, translate.VMResult{}
+	r.dropQueue(ref)
+	if r.VMs != nil {
+		r.VMs.Offer(ref, nil)
+		r.VMs.Announce(ref, nil, false)
+	}
 	r.ledger.Put(want, time.Time{})
 	r.statuses.Add(ref)
 }
@@ -74,28 +120,82 @@ func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
 		r.mu.Unlock()
 		return nil
 	}
-	result, observed := rec.result, rec.observed
-	problems, settled, gone, members := rec.outside(r.ledger.Revisions(ref))
+	result, observed, queue, vms := rec.result, rec.observed, r.queueStanding(ref, rec), rec.vms
+	faults, notices := rec.faults(r.ledger.Revisions(ref), queue)
+	r.Metrics.stands(ref, faults, notices)
+	newest := r.ledger.Revisions(ref)
+	seen := rec.outside(newest)
+	left := rec.left(newest)
+	routing := rec.reports[state.Speaker]
 	r.mu.Unlock()
 
 	svc, exists := r.watch.Service(ref)
 	wanted := exists && result.Addressed && svc.DeletionTimestamp == nil
-	if !wanted && gone {
+	if ref == state.PodNetworks() { // there is no Service to be told
+		wanted = result.Addressed
+	}
+	if !wanted && seen.gone {
+		left = nil // forgotten in a moment, as a whole
+	}
+	if exists && r.leading.Load() {
+		if left, err := r.leave(ctx, svc, left); left || err != nil {
+			return err // seen by watch, which ends here again
+		}
+	}
+	if !wanted && seen.gone {
 		return r.forget(ctx, ref)
 	}
 	if !exists || !r.leading.Load() {
 		return nil
 	}
-	if !wanted && result.Want.Mode != state.Still && r.overdue(ref, svc) {
-		return r.reporter.GiveUp(ctx, svc, problems)
+	if !wanted && result.Want.Mode != state.Still && result.Want.Approval == nil && r.overdue(ref, svc) {
+		return r.reporter.GiveUp(ctx, svc, seen.problems)
 	}
-	problems = append(result.Problems[:len(result.Problems):len(result.Problems)], problems...)
-	if len(problems) == 0 && (!settled || !wanted) {
+	problems := slices.Concat(result.Problems, vms.Problems, seen.problems)
+	if queue != nil && queue.Problem {
+		problems = append(problems, state.Problem{Service: ref, Reason: queue.Reason, Message: queue.Message})
+	}
+	if len(problems) == 0 && (!seen.settled || !wanted || queue != nil && queue.Reason == "") {
 		return nil // on its way: nothing to say yet
 	}
 	return r.reporter.Write(ctx, svc, report.Standing{
-		Problems: problems, Members: members, Addresses: result.Addresses, Observed: observed,
+		Problems: problems, Warnings: slices.Concat(result.Warnings, seen.notices), Members: seen.members, VMs: seen.vms,
+		Addresses: slices.Concat(result.Addresses, seen.addresses), Observed: observed, Queue: queue,
+		Parts: slices.Concat(parts(svc, result, routing), r.vmParts(ref, vms)), Outside: queue != nil || vms.Asked,
 	})
+}
+
+// leave notes on a Service where nothing of it stands any more, or nobody can
+// tell, because the device is no longer configured. It is false where there is
+// nothing to note.
+func (r *Reconciler) leave(ctx context.Context, svc *corev1.Service, left []string) (bool, error) {
+	var gone, lost []string
+	for _, name := range report.StandsOn(svc) {
+		switch {
+		case !slices.ContainsFunc(r.Backends, func(b Backend) bool { return b.Name() == name }):
+			lost = append(lost, name)
+		case slices.Contains(left, name):
+			gone = append(gone, name)
+		}
+	}
+	if len(gone) == 0 && len(lost) == 0 {
+		return false, nil
+	}
+	return true, r.reporter.Leave(ctx, svc, gone, lost)
+}
+
+// left are the backends on which nothing of the Service is wanted, and nothing
+// stands.
+func (rec *serviceRecord) left(newest map[string]ledger.Revision) []string {
+	wanted := rec.result.Want.Backends()
+	var left []string
+	for backend, revision := range newest {
+		told, ok := rec.reports[backend]
+		if ok && told.Revision == revision && told.Gone && !slices.Contains(wanted, backend) {
+			left = append(left, backend)
+		}
+	}
+	return left
 }
 
 // overdue says whether a deleted Service has waited for longer than the
@@ -112,21 +212,38 @@ func (r *Reconciler) overdue(ref state.Ref, svc *corev1.Service) bool {
 	return left <= 0
 }
 
+// outside is what the backends said of a Service's newest claim.
+type outside struct {
+	problems, notices []state.Problem
+	settled, gone     bool
+	members, vms      int
+	addresses         []state.Address // of adopted virtual servers
+}
+
 // outside sums up what the backends said of the newest claim.
-func (rec *serviceRecord) outside(newest map[string]ledger.Revision) (problems []state.Problem, settled, gone bool, members int) {
-	settled, gone = true, true
+func (rec *serviceRecord) outside(newest map[string]ledger.Revision) outside {
+	o := outside{settled: true, gone: true}
 	for backend, revision := range newest {
 		told, ok := rec.reports[backend]
 		if !ok || told.Revision != revision {
-			settled, gone = false, false
+			o.settled, o.gone = false, false
 			continue
 		}
-		problems = append(problems, told.Problems...)
-		settled = settled && told.Settled
-		gone = gone && told.Gone
-		members += told.Members
+		for _, p := range told.Problems {
+			if p.Notice {
+				o.notices = append(o.notices, p)
+			} else {
+				o.problems = append(o.problems, p)
+			}
+		}
+		o.settled = o.settled && told.Settled
+		o.gone = o.gone && told.Gone
+		o.members += told.Members
+		o.vms += told.VMs
+		o.addresses = append(o.addresses, told.Addresses...)
 	}
-	return problems, settled, gone, members
+	slices.SortFunc(o.addresses, state.Address.Compare)
+	return o
 }
 
 // forget ends the bookkeeping of a Service of which nothing stands any more.
@@ -140,9 +257,11 @@ func (r *Reconciler) forget(ctx context.Context, ref state.Ref) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, exists := r.watch.Service(ref); !exists || r.records[ref] == nil || !r.records[ref].result.Addressed {
+		r.Metrics.stands(ref, nil, nil)
 		delete(r.records, ref)
 		delete(r.held, ref)
 		r.ledger.Forget(ref)
+		r.lookAgain(r.book.Release(ref))
 	}
 	return nil
 }

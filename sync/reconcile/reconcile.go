@@ -6,17 +6,20 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 
 	"landbridge.dev/config"
+	"landbridge.dev/sync/allocate"
 	"landbridge.dev/sync/apply"
 	"landbridge.dev/sync/ledger"
 	"landbridge.dev/sync/report"
@@ -31,6 +34,9 @@ type Backend struct {
 	NodePartition string
 	Concurrency   int
 	Resync        time.Duration
+	// Always says that this process makes changes there whether it leads or
+	// not: a speaker beside others.
+	Always bool
 }
 
 // Options are what a Reconciler is made of. All are required.
@@ -46,6 +52,16 @@ type Options struct {
 	Metrics        *Metrics
 	// Workers may be nil.
 	Workers *apply.Metrics
+	// Dynamic reads what Client has no types for: Calico's and Cilium's pod
+	// networks. It may be nil where these are not asked for.
+	Dynamic dynamic.Interface
+	// Queues tells how queues stand on the broker; nil without a broker.
+	Queues Queues
+	// VMs are those that register over the broker; nil without one.
+	VMs VMs
+	// Holds says whether the lease is this process's still, by the clock: see
+	// apply.Options. nil: Lead and Follow alone decide.
+	Holds func() bool
 }
 
 // Reconciler keeps the outside in step with Kubernetes.
@@ -54,24 +70,33 @@ type Reconciler struct {
 	policy   atomic.Pointer[config.Config]
 	watch    *watch.Watcher
 	ledger   *ledger.Ledger
+	book     *allocate.Book
 	reporter *report.Reporter
 	workers  []*apply.Worker
 	leading  atomic.Bool
 	lead     sync.Mutex                                      // Lead and Follow take turns
 	inputs   workqueue.TypedRateLimitingInterface[state.Ref] // Services to translate
 	statuses workqueue.TypedRateLimitingInterface[state.Ref] // Services to report
+	gates    workqueue.TypedRateLimitingInterface[state.Ref] // Pods whose readiness gates to write
+	rosters  workqueue.TypedRateLimitingInterface[state.Ref] // Services whose VMs' slices to write
 
 	mu      sync.Mutex
 	records map[state.Ref]*serviceRecord
 	first   map[state.Ref]bool // not yet translated; nil once all have been
 	ready   chan struct{}      // closed when first is empty
 	held    map[state.Ref]bool // wait for a leader to put the finalizer on
+	queues  *ledger.Queues
+
+	asking    sync.Mutex // confirm takes turns
+	confirmed time.Time  // when the cluster was last found to be the same
 }
 
 // serviceRecord is what is known of one Service between its translation and its
 // report.
 type serviceRecord struct {
 	result   translate.Result
+	queue    queueRecord
+	vms      translate.VMResult
 	observed string
 	reports  map[string]apply.Report // by backend
 }
@@ -85,9 +110,13 @@ func New(o Options) (*Reconciler, error) {
 		Options:  o,
 		inputs:   workqueue.NewTypedRateLimitingQueue(limits()),
 		statuses: workqueue.NewTypedRateLimitingQueue(limits()),
+		gates:    workqueue.NewTypedRateLimitingQueue(limits()),
+		rosters:  workqueue.NewTypedRateLimitingQueue(limits()),
 		records:  map[state.Ref]*serviceRecord{},
 		ready:    make(chan struct{}),
 		held:     map[state.Ref]bool{},
+		book:     allocate.New(),
+		queues:   ledger.NewQueues(),
 		reporter: report.New(o.Client, o.Events, time.Now),
 	}
 	r.policy.Store(o.Config)
@@ -97,6 +126,10 @@ func New(o Options) (*Reconciler, error) {
 	}
 	r.ledger = ledger.New(names...)
 	for _, b := range o.Backends {
+		holds := o.Holds
+		if b.Always {
+			holds = nil
+		}
 		r.workers = append(r.workers, apply.NewWorker(apply.Options{
 			Backend: b.Backend, Ledger: r.ledger, Identity: o.Identity, NodePartition: b.NodePartition,
 			Concurrency: b.Concurrency, Resync: b.Resync, Drain: translate.DefaultDrain,
@@ -105,12 +138,16 @@ func New(o Options) (*Reconciler, error) {
 				Percent: *o.Config.Brakes.MaxDeletePercent, Least: *o.Config.Brakes.MinDelete,
 				Window: time.Duration(*o.Config.Brakes.Window),
 			},
-			Report: r.reported, Log: o.Log, Metrics: o.Workers,
+			Report: r.reported, Repaired: r.repaired, Onlooker: taker{r}, Holds: holds, Log: o.Log, Metrics: o.Workers,
 		}))
 	}
 	var err error
-	r.watch, err = watch.New(o.Reader, o.Config.Namespaces, func(ref state.Ref) { r.inputs.Add(ref) })
-	return r, err
+	r.watch, err = watch.New(o.Reader, o.Config.Namespaces, func(ref state.Ref) { r.inputs.Add(ref) },
+		func(pod state.Ref) { r.gates.Add(pod) })
+	if err != nil {
+		return nil, err
+	}
+	return r, r.watchNetworks()
 }
 
 // Reload takes a new configuration and translates every Service anew. What
@@ -122,6 +159,9 @@ func (r *Reconciler) Reload(c *config.Config) {
 	r.lead.Unlock()
 	for _, ref := range r.watch.Services() {
 		r.inputs.Add(ref)
+	}
+	if r.Config.BGP != nil {
+		r.inputs.Add(state.PodNetworks())
 	}
 }
 
@@ -145,24 +185,29 @@ func (r *Reconciler) Ready() bool {
 
 // watched says whether the Services of a namespace are seen.
 func (r *Reconciler) watched(namespace string) bool {
-	return len(r.Config.Namespaces) == 0 || slices.Contains(r.Config.Namespaces, namespace)
+	return len(r.Config.Namespaces) == 0 || namespace == state.PodNetworks().Namespace || slices.Contains(r.Config.Namespaces, namespace)
 }
 
 // translate takes one Service from what watch sees into the ledger.
 func (r *Reconciler) translate(ctx context.Context, ref state.Ref) error {
-	in, exists := r.watch.Input(ref)
-	if !exists {
-		r.withdraw(ref)
+	if ref == state.PodNetworks() {
+		r.translateNetworks(ctx)
 		return nil
 	}
-	result := translate.Service(in, translate.Policy{Config: r.policy.Load(), Identity: r.Identity})
+	in, exists := r.watch.Input(ref)
+	if !exists {
+		return r.vanished(ctx, ref)
+	}
+	result := r.translated(in)
 	if !result.Addressed && !report.Touched(in.Service) && !r.known(ref) {
 		return nil
 	}
 	var claiming error
-	if result.Want.Mode == state.Follow && len(result.Want.Objects) > 0 && !report.Claimed(in.Service) {
-		claiming = r.claim(ctx, ref, in, &result.Want)
+	if unclaimed(in.Service, result) {
+		claiming = r.claim(ctx, ref, in, &result)
 	}
+	queue, recording := r.translateQueue(ctx, ref, in, result.Want.Approval)
+	vms := r.translateVMs(ref, in)
 	observed, err := translate.Observed(in.Service)
 	if err != nil {
 		return err
@@ -174,8 +219,15 @@ func (r *Reconciler) translate(ctx context.Context, ref state.Ref) error {
 		rec = &serviceRecord{reports: map[string]apply.Report{}}
 		r.records[ref] = rec
 	}
-	rec.result, rec.observed = result, observed
+	if serves(rec.result) != serves(result) {
+		r.lookAtGates(ref.Namespace)
+	}
+	rec.result, rec.queue, rec.vms, rec.observed = result, queue, vms, observed
+	if !result.Again.IsZero() {
+		r.inputs.AddAfter(ref, time.Until(result.Again))
+	}
 	r.ledger.Put(result.Want, in.Service.CreationTimestamp.Time)
 	r.statuses.Add(ref)
-	return claiming
+	r.gatesOf(ref, result)
+	return errors.Join(claiming, recording)
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/plan"
 	"landbridge.dev/sync/state"
 )
 
@@ -47,11 +48,16 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		}
 		for range reporters {
 			part(func(ctx context.Context) error { return r.drain(ctx, r.statuses, "report", r.report) })
+			part(func(ctx context.Context) error { return r.drain(ctx, r.gates, "gate", r.gate) })
+			part(func(ctx context.Context) error { return r.drain(ctx, r.rosters, "roster", r.writeRoster) })
 		}
 	}
+	part(r.actAlways)
 	<-ctx.Done()
 	r.inputs.ShutDown()
 	r.statuses.ShutDown()
+	r.gates.ShutDown()
+	r.rosters.ShutDown()
 	parts.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, errStopped) && !errors.Is(err, context.Canceled) {
 		return err
@@ -78,22 +84,69 @@ func (r *Reconciler) Lead(ctx context.Context) {
 	held := r.held
 	r.held = map[state.Ref]bool{}
 	for ref, rec := range r.records {
-		clear(rec.reports) // of an earlier lead: what stands now is read first
+		for _, b := range r.Backends {
+			if !b.Always {
+				delete(rec.reports, b.Name()) // of an earlier lead: what stands now is read first
+			}
+		}
 		r.statuses.Add(ref)
 	}
 	r.mu.Unlock()
+	if r.VMs == nil { // no broker any more: nobody renews what stands
+		for ref := range r.Standing() {
+			r.rosters.Add(ref)
+		}
+	}
 	for ref := range held {
 		r.inputs.Add(ref)
 	}
+	for _, pod := range r.watch.Pods() {
+		r.gates.Add(pod)
+	}
+	r.book.Open()
 	r.act()
 }
 
 // act lets the workers make changes if this is the leader and the
 // configuration allows any. r.lead is held.
 func (r *Reconciler) act() {
-	for _, w := range r.workers {
-		w.Act(r.leading.Load() && r.policy.Load().Applies())
+	leads, applies := r.leading.Load(), r.policy.Load().Applies()
+	for i, w := range r.workers {
+		switch b := r.Backends[i]; {
+		case b.Always:
+			w.Act(r.Ready())
+		case b.Name() == state.Speaker:
+			// Pausing changes nothing outside, and a router forgets what a
+			// speaker that has started anew does not tell it again: so that it
+			// does, while every Service is held as it stands.
+			w.Act(leads)
+		default:
+			w.Act(leads && applies)
+		}
 	}
+}
+
+// Yield gives up what this process has outside in its own name: another leads,
+// and has taken it over.
+func (r *Reconciler) Yield() {
+	for _, b := range r.Backends {
+		if y, ok := b.Backend.(interface{ Leave() }); ok && !b.Always {
+			y.Leave()
+		}
+	}
+}
+
+// actAlways lets those make changes that need not lead, once all is known.
+func (r *Reconciler) actAlways(ctx context.Context) error {
+	select {
+	case <-r.ready:
+		r.lead.Lock()
+		r.act()
+		r.lead.Unlock()
+	case <-ctx.Done():
+	}
+	<-ctx.Done()
+	return nil
 }
 
 // Follow takes the right to make changes away. None is begun once the workers
@@ -105,6 +158,7 @@ func (r *Reconciler) Follow() {
 	r.leading.Store(false)
 	r.Metrics.leading(false)
 	r.act()
+	r.lookAgain(r.book.Close())
 }
 
 // awaitFirst notes which Services there are to translate before any change.
@@ -115,6 +169,10 @@ func (r *Reconciler) awaitFirst() {
 	for _, ref := range r.watch.Services() {
 		r.first[ref] = true
 		r.inputs.Add(ref)
+	}
+	if r.Config.BGP != nil {
+		r.first[state.PodNetworks()] = true
+		r.inputs.Add(state.PodNetworks())
 	}
 	if len(r.first) == 0 {
 		close(r.ready)
@@ -139,21 +197,33 @@ func (r *Reconciler) translateFirst(ctx context.Context, ref state.Ref) error {
 }
 
 // drain works off a queue until it is shut down. What fails comes again,
-// later and later.
+// later and later; in another cluster than that of the start nothing does.
 func (r *Reconciler) drain(ctx context.Context, q workqueue.TypedRateLimitingInterface[state.Ref], stage string, do func(context.Context, state.Ref) error) error {
 	for {
 		ref, shutdown := q.Get()
 		if shutdown {
 			return nil
 		}
-		if err := do(ctx, ref); err != nil && ctx.Err() == nil {
+		err := do(ctx, ref)
+		if errors.Is(err, ErrAnotherCluster) {
+			q.Done(ref)
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
 			r.Metrics.failed(stage)
-			r.Log.Warn("trying again", zap.String("stage", stage), zap.Stringer("service", ref), zap.Error(err))
+			r.Log.Warn("trying again", zap.String("stage", stage), zap.Stringer("object", ref), zap.Error(err))
 			q.AddRateLimited(ref)
 		} else {
 			q.Forget(ref)
 		}
 		q.Done(ref)
+	}
+}
+
+// repaired tells of what was put back that others had changed. It does not wait.
+func (r *Reconciler) repaired(backend string, ref state.Ref, changes []plan.Change) {
+	if svc, exists := r.watch.Service(ref); exists {
+		r.reporter.Repaired(svc, backend, changes)
 	}
 }
 
@@ -164,5 +234,6 @@ func (r *Reconciler) reported(told apply.Report) {
 	if rec := r.records[told.Service]; rec != nil {
 		rec.reports[told.Backend] = told
 		r.statuses.Add(told.Service)
+		r.gatesOf(told.Service, rec.result)
 	}
 }

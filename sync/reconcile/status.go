@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,6 +27,17 @@ type Status struct {
 	Schema   string          `json:"schema"`
 	Cluster  string          `json:"cluster"`
 	Services []ServiceStatus `json:"services"`
+	// Unread are the backends that could not be read: what stands there is
+	// not shown.
+	Unread []UnreadBackend `json:"unread"`
+	// Speakers are the BGP sessions, as each replica says.
+	Speakers []Speaker `json:"speakers"`
+}
+
+// UnreadBackend is a backend that could not be read, and why.
+type UnreadBackend struct {
+	Backend string `json:"backend"`
+	Error   string `json:"error"`
 }
 
 // ServiceStatus is how one Service stands.
@@ -39,8 +51,23 @@ type ServiceStatus struct {
 	Current    bool   `json:"current"`
 	Reason     string `json:"reason"`
 	Message    string `json:"message"`
+	// Problems are what keeps it from being as asked, and what there is to
+	// know besides, reckoned now: without waiting for a controller.
+	Problems []StatusProblem `json:"problems"`
+	// Pending is how many changes outside are still to be made for it.
+	Pending int `json:"pending"`
 	// Pools are the Service's pools as they stand on the devices.
 	Pools []PoolStatus `json:"pools"`
+	// Routes are what is announced for it.
+	Routes []RouteStatus `json:"routes"`
+	// Queue is the queue that it serves, or asks to.
+	Queue *QueueStatus `json:"queue,omitempty"`
+}
+
+// StatusProblem is one reason, in the words of the condition.
+type StatusProblem struct {
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
 }
 
 // PoolStatus is how one pool stands on a device.
@@ -48,6 +75,7 @@ type PoolStatus struct {
 	Backend  string         `json:"backend"`
 	Path     string         `json:"path"`
 	Frontend string         `json:"frontend,omitempty"` // of the virtual server that it is behind
+	Share    *ShareStatus   `json:"share,omitempty"`    // of one with pods and VMs
 	Members  []MemberStatus `json:"members"`
 }
 
@@ -55,6 +83,7 @@ type PoolStatus struct {
 type MemberStatus struct {
 	Endpoint string `json:"endpoint"`
 	Ours     bool   `json:"ours"`
+	Side     string `json:"side"`  // pod, vm, or other: another cluster's
 	Admin    string `json:"admin"` // enabled, disabled or offline
 	Up       bool   `json:"up"`    // by its monitor, or without one
 	// DrainUntil is RFC 3339, "none" for a drain without an end, or empty.
@@ -62,20 +91,58 @@ type MemberStatus struct {
 }
 
 // Status sums the view up, one Service after the other, sorted.
-func (v *View) Status() *Status {
-	s := &Status{Schema: StatusSchema, Cluster: v.Config.Cluster, Services: []ServiceStatus{}}
+func (v *View) Status(now time.Time) *Status {
+	s := &Status{Schema: StatusSchema, Cluster: v.Config.Cluster, Services: []ServiceStatus{}, Unread: []UnreadBackend{}, Speakers: []Speaker{}}
+	s.Speakers = append(s.Speakers, v.Speakers...)
+	problems, pending := v.outlook(now)
 	for _, seen := range v.services {
-		s.Services = append(s.Services, v.status(seen))
+		status := v.status(seen)
+		status.Problems = append(status.Problems, problems[status.Service]...)
+		status.Pending = pending[status.Service]
+		s.Services = append(s.Services, status)
+	}
+	for _, b := range v.Backends {
+		if err := v.Unread[b.Name()]; err != nil {
+			s.Unread = append(s.Unread, UnreadBackend{Backend: b.Name(), Error: err.Error()})
+		}
 	}
 	slices.SortFunc(s.Services, func(a, b ServiceStatus) int { return strings.Compare(a.Service, b.Service) })
 	return s
+}
+
+// Of is the status of some Services alone, without the sessions, which are of
+// all.
+func (s *Status) Of(of func(state.Ref) bool) *Status {
+	part := *s
+	part.Speakers = []Speaker{}
+	part.Services = slices.DeleteFunc(slices.Clone(s.Services), func(svc ServiceStatus) bool {
+		ref, ok := state.ParseRef(svc.Service)
+		return !ok || !of(ref)
+	})
+	return &part
+}
+
+// outlook is what the plan of now says of each Service, by its name: what is
+// wrong, and how many changes are to be made.
+func (v *View) outlook(now time.Time) (problems map[string][]StatusProblem, pending map[string]int) {
+	problems, pending = map[string][]StatusProblem{}, map[string]int{}
+	plan := v.Plan(now)
+	for _, p := range plan.Problems {
+		problems[p.Service] = append(problems[p.Service], StatusProblem{Reason: p.Reason, Message: p.Message})
+	}
+	for _, b := range plan.Backends {
+		for _, c := range b.Changes {
+			pending[c.Service]++
+		}
+	}
+	return problems, pending
 }
 
 func (v *View) status(seen seenService) ServiceStatus {
 	svc := seen.service
 	ref := state.Ref{Namespace: svc.Namespace, Name: svc.Name}
 	s := ServiceStatus{
-		Service: ref.String(), Addresses: []string{}, Pools: []PoolStatus{},
+		Service: ref.String(), Addresses: []string{}, Problems: []StatusProblem{}, Pools: []PoolStatus{},
 		Programmed: string(metav1.ConditionUnknown), Reason: "NotSeen", Message: "no controller has looked at this Service yet",
 		Current: Current(svc),
 	}
@@ -86,8 +153,15 @@ func (v *View) status(seen seenService) ServiceStatus {
 		s.Programmed, s.Reason, s.Message = string(c.Status), c.Reason, c.Message
 	}
 	for _, b := range v.Backends {
-		s.Pools = append(s.Pools, v.pools(b.Name(), ref)...)
+		if v.have[b.Name()] == nil {
+			continue
+		}
+		s.Pools = append(s.Pools, v.pools(b.Name(), seen)...)
 	}
+	if s.Queue = v.queues[ref]; s.Queue != nil {
+		s.Problems = append(s.Problems, s.Queue.problems...)
+	}
+	s.Routes = v.routes(seen, meta.IsStatusConditionTrue(svc.Status.Conditions, report.Announced))
 	return s
 }
 
@@ -97,8 +171,8 @@ func Current(svc *corev1.Service) bool {
 	return err == nil && svc.Annotations[translate.AnnotationObserved] == hash
 }
 
-func (v *View) pools(backend string, ref state.Ref) []PoolStatus {
-	have := v.have[backend]
+func (v *View) pools(backend string, seen seenService) []PoolStatus {
+	have, ref := v.have[backend], state.Ref{Namespace: seen.service.Namespace, Name: seen.service.Name}
 	frontends := map[string]string{}
 	for _, id := range have.Owned(ref) {
 		if o, _ := have.Get(id); id.Kind == state.KindVirtualServer {
@@ -112,10 +186,10 @@ func (v *View) pools(backend string, ref state.Ref) []PoolStatus {
 		if !ok || id.Kind != state.KindPool {
 			continue
 		}
-		status := PoolStatus{Backend: backend, Path: p.Path, Frontend: frontends[p.Path], Members: []MemberStatus{}}
+		status := PoolStatus{Backend: backend, Path: p.Path, Frontend: frontends[p.Path], Share: v.shareOf(seen, p), Members: []MemberStatus{}}
 		for _, m := range p.Members {
 			status.Members = append(status.Members, MemberStatus{
-				Endpoint: m.Endpoint.String(), Ours: v.Identity.Owns(m.Owner), Admin: m.Admin.String(),
+				Endpoint: m.Endpoint.String(), Ours: v.Identity.Owns(m.Owner), Side: v.side(m).String(), Admin: m.Admin.String(),
 				Up: m.Available, DrainUntil: m.Drain.String(),
 			})
 		}
@@ -134,9 +208,9 @@ func (s *Status) JSON(w io.Writer) error {
 // Table writes a line for each Service.
 func (s *Status) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SERVICE\tADDRESS\tMEMBERS\tUP\tDRAINING\tPROGRAMMED\tREASON")
+	fmt.Fprintln(t, "SERVICE\tADDRESS\tPODS\tVMS\tUP\tDRAINING\tSHARE\tROUTES\tPROGRAMMED\tREASON")
 	for _, svc := range s.Services {
-		members, up, draining := svc.count()
+		n := svc.count()
 		address := strings.Join(svc.Addresses, ",")
 		if address == "" {
 			address = "-"
@@ -145,27 +219,51 @@ func (s *Status) Table(w io.Writer) error {
 		if !svc.Current && svc.Programmed != string(metav1.ConditionUnknown) {
 			programmed += " (of an earlier state)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", svc.Service, address, members, up, draining, programmed, svc.Reason)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", svc.Service, address, n.pods, n.vms, n.up, n.draining, svc.shares(), svc.reach(), programmed, svc.Reason)
 	}
+	s.queueTable(t)
+	s.sessionTable(t)
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
 	return nil
 }
 
-func (s ServiceStatus) count() (members, up, draining int) {
+// memberCount is how many members a Service has over all its pools.
+type memberCount struct{ pods, vms, up, draining int }
+
+func (s ServiceStatus) count() (n memberCount) {
 	for _, p := range s.Pools {
 		for _, m := range p.Members {
-			members++
+			switch m.Side {
+			case podSide.String():
+				n.pods++
+			case vmSide.String():
+				n.vms++
+			}
 			if m.Admin == state.Enabled.String() && m.Up {
-				up++
+				n.up++
 			}
 			if m.DrainUntil != "" {
-				draining++
+				n.draining++
 			}
 		}
 	}
-	return members, up, draining
+	return n
+}
+
+// shares are those of its pools that have two sides, each once.
+func (s ServiceStatus) shares() string {
+	var shares []string
+	for _, p := range s.Pools {
+		if p.Share != nil && !slices.Contains(shares, p.Share.words()) {
+			shares = append(shares, p.Share.words())
+		}
+	}
+	if len(shares) == 0 {
+		return "-"
+	}
+	return strings.Join(shares, ",")
 }
 
 // Words writes one Service with its reason and every member.
@@ -175,11 +273,24 @@ func (s ServiceStatus) Words(w io.Writer) error {
 	if !s.Current && s.Programmed != string(metav1.ConditionUnknown) {
 		fmt.Fprintln(t, "  the condition is of an earlier state of the Service; the controller has not come to this one yet")
 	}
-	if len(s.Pools) == 0 {
+	for _, p := range s.Problems {
+		if !strings.Contains(s.Message, p.Message) {
+			fmt.Fprintf(t, "  %s: %s\n", p.Reason, p.Message)
+		}
+	}
+	if s.Pending > 0 {
+		fmt.Fprintf(t, "  changes still to be made: %d; see `landbridge plan`\n", s.Pending)
+	}
+	s.routeWords(t)
+	s.Queue.words(t)
+	if len(s.Pools) == 0 && len(s.Routes) == 0 && s.Queue == nil {
 		fmt.Fprintln(t, "  nothing of it stands on a device")
 	}
 	for _, p := range s.Pools {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", p.Backend, p.Path, p.Frontend)
+		if p.Share != nil {
+			fmt.Fprintf(t, "    %s\n", p.Share.sentence())
+		}
 		for _, m := range p.Members {
 			fmt.Fprintf(t, "    %s\t%s\n", m.Endpoint, m.words())
 		}
@@ -197,6 +308,9 @@ func (m MemberStatus) words() string {
 	}
 	if m.DrainUntil != "" {
 		words = append(words, "draining, until "+m.DrainUntil)
+	}
+	if m.Side == vmSide.String() {
+		words = append(words, "VM")
 	}
 	if !m.Ours {
 		words = append(words, "not ours")

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -28,22 +29,74 @@ func stripService(o any) {
 	}
 }
 
-func stripSlice(o any) {
+// stripSlice is for EndpointSlices, of which there is one endpoint for each pod
+// and port of a cluster: what is kept takes as little as can be. Node names and
+// truth values are shared, and no array has room to spare.
+func (s *shared) stripSlice(o any) {
 	slice, ok := o.(*discoveryv1.EndpointSlice)
 	if !ok {
 		return
 	}
 	stripMeta(&slice.ObjectMeta)
+	vms, ours := slice.Annotations[translate.AnnotationVMs], slice.Labels[translate.LabelService]
 	slice.Annotations = nil
 	slice.OwnerReferences = nil
 	slice.Labels = map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]}
+	if ours != "" {
+		slice.Labels[translate.LabelService] = ours
+		slice.Annotations = map[string]string{translate.AnnotationVMs: vms}
+	}
+	slice.Endpoints = append(make([]discoveryv1.Endpoint, 0, len(slice.Endpoints)), slice.Endpoints...)
 	for i := range slice.Endpoints {
 		e := &slice.Endpoints[i]
 		e.DeprecatedTopology, e.Zone, e.Hints, e.Hostname = nil, nil, nil, nil
-		if e.TargetRef != nil {
-			e.TargetRef = &corev1.ObjectReference{Kind: e.TargetRef.Kind}
+		e.NodeName = s.name(e.NodeName)
+		c := &e.Conditions
+		c.Ready, c.Serving, c.Terminating = s.truth(c.Ready), s.truth(c.Serving), s.truth(c.Terminating)
+		if e.TargetRef == nil {
+			continue
 		}
+		kind := e.TargetRef.Kind
+		if kind == podKind {
+			kind = podKind // the constant's bytes, not those of the message
+		}
+		e.TargetRef = &corev1.ObjectReference{Kind: kind, Name: e.TargetRef.Name}
 	}
+}
+
+const podKind = "Pod"
+
+// shared keeps one copy of what many objects have: of each name, of which there
+// are as many as there were ever nodes, and of the two truth values. It is safe
+// for concurrent use.
+type shared struct {
+	names   sync.Map // string to *string
+	yes, no bool     // true and false, and never changed
+}
+
+func newShared() *shared { return &shared{yes: true} }
+
+func (s *shared) truth(b *bool) *bool {
+	switch {
+	case b == nil:
+		return nil
+	case *b:
+		return &s.yes
+	}
+	return &s.no
+}
+
+func (s *shared) name(p *string) *string {
+	if p == nil {
+		return nil
+	}
+	if kept, ok := s.names.Load(*p); ok {
+		p, _ = kept.(*string)
+		return p
+	}
+	kept, _ := s.names.LoadOrStore(*p, p)
+	p, _ = kept.(*string)
+	return p
 }
 
 func stripNode(o any) {
@@ -57,10 +110,10 @@ func stripNode(o any) {
 	n.Status = corev1.NodeStatus{Addresses: n.Status.Addresses}
 	for _, c := range conditions {
 		if c.Type == corev1.NodeReady {
-			n.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status}}
+			n.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
 		}
 	}
-	n.Spec = corev1.NodeSpec{PodCIDRs: n.Spec.PodCIDRs}
+	n.Spec = corev1.NodeSpec{PodCIDRs: n.Spec.PodCIDRs, Unschedulable: n.Spec.Unschedulable}
 }
 
 func stripNamespace(o any) {
@@ -85,6 +138,7 @@ func different(before, after any) bool {
 		after := after.(*corev1.Node)
 		return !equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
 			!equality.Semantic.DeepEqual(before.Status, after.Status) ||
+			!equality.Semantic.DeepEqual(before.Spec, after.Spec) ||
 			(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil)
 	case *corev1.Namespace:
 		return !equality.Semantic.DeepEqual(before.Labels, after.(*corev1.Namespace).Labels)

@@ -4,9 +4,11 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -23,7 +25,9 @@ const byService = "service"
 
 // Watcher holds what Kubernetes says. Its methods are safe for concurrent use.
 type Watcher struct {
+	client     kubernetes.Interface
 	changed    func(state.Ref)
+	pods       map[string]*pods // by namespace; "" for all
 	namespaces []string
 	factories  []informers.SharedInformerFactory
 	services   map[string]cache.SharedIndexInformer // by namespace; "" for all
@@ -31,13 +35,20 @@ type Watcher struct {
 	nodes      cache.SharedIndexInformer
 	namespace  cache.SharedIndexInformer
 	synced     []cache.InformerSynced
+	networks   *networks // of pods; nil where nobody asks for them
+	shared     *shared
 }
 
 // New makes a watcher over some namespaces, or over all if none is named.
-// changed is called with each Service whose input has changed, from several
-// goroutines; it must not block. New starts nothing: Run does.
-func New(client kubernetes.Interface, namespaces []string, changed func(state.Ref)) (*Watcher, error) {
+// changed is called with each Service whose input has changed, and gated with
+// each Pod that has our readiness gate and has changed, from several goroutines;
+// they must not block. Without gated no Pod is watched. New starts nothing: Run
+// does.
+func New(client kubernetes.Interface, namespaces []string, changed, gated func(state.Ref)) (*Watcher, error) {
 	w := &Watcher{
+		client:     client,
+		shared:     newShared(),
+		pods:       map[string]*pods{},
 		changed:    changed,
 		namespaces: namespaces,
 		services:   map[string]cache.SharedIndexInformer{},
@@ -47,6 +58,10 @@ func New(client kubernetes.Interface, namespaces []string, changed func(state.Re
 		namespaces = []string{corev1.NamespaceAll}
 	}
 	for _, ns := range namespaces {
+		if gated != nil {
+			w.pods[ns] = newPods(func(p translate.Pod) { w.podChanged(p); gated(p.Ref) })
+			w.synced = append(w.synced, w.pods[ns].HasSynced)
+		}
 		if err := w.watchNamespace(client, ns); err != nil {
 			return nil, err
 		}
@@ -66,7 +81,7 @@ func (w *Watcher) watchNamespace(client kubernetes.Interface, ns string) error {
 	if err := w.handle(w.services[ns], stripService, w.serviceChanged); err != nil {
 		return err
 	}
-	return w.handle(w.slices[ns], stripSlice, w.sliceChanged)
+	return w.handle(w.slices[ns], w.shared.stripSlice, w.sliceChanged)
 }
 
 // watchCluster sets up what belongs to no namespace.
@@ -75,7 +90,10 @@ func (w *Watcher) watchCluster(client kubernetes.Interface) error {
 	w.factories = append(w.factories, f)
 	w.nodes = f.Core().V1().Nodes().Informer()
 	w.namespace = f.Core().V1().Namespaces().Informer()
-	if err := w.handle(w.nodes, stripNode, func(any) { w.allChanged("") }); err != nil {
+	if err := w.handle(w.nodes, stripNode, func(any) {
+		w.allChanged("")
+		w.networksChanged(0)
+	}); err != nil {
 		return err
 	}
 	return w.handle(w.namespace, stripNamespace, func(o any) {
@@ -119,6 +137,12 @@ func (w *Watcher) Run(ctx context.Context) error {
 		f.StartWithContext(ctx)
 		wait.Go(f.Shutdown)
 	}
+	for ns, p := range w.pods {
+		wait.Go(func() { p.run(ctx, w.client, ns) })
+	}
+	if n := w.networks; n != nil && n.objects != nil {
+		wait.Go(func() { n.objects.RunWithContext(ctx) })
+	}
 	<-ctx.Done()
 	wait.Wait()
 	return nil
@@ -137,19 +161,31 @@ func (w *Watcher) Input(ref state.Ref) (translate.Input, bool) {
 	if !ok {
 		return translate.Input{}, false
 	}
-	in := translate.Input{Service: svc}
-	if found, err := w.slicesOf(ref.Namespace).ByIndex(byService, ref.String()); err == nil {
-		for _, o := range found {
-			in.Slices = append(in.Slices, o.(*discoveryv1.EndpointSlice))
-		}
-	}
+	return w.InputOf(svc), true
+}
+
+// InputOf is Input for a Service that Kubernetes may have otherwise, or not at
+// all.
+func (w *Watcher) InputOf(svc *corev1.Service) translate.Input {
+	ref := state.Ref{Namespace: svc.Namespace, Name: svc.Name}
+	in := translate.Input{Service: svc, Slices: w.Slices(ref), Now: time.Now()}
 	for _, o := range w.nodes.GetStore().List() {
 		in.Nodes = append(in.Nodes, o.(*corev1.Node))
 	}
-	if o, exists, err := w.namespace.GetStore().GetByKey(ref.Namespace); err == nil && exists {
-		in.NamespaceLabels = o.(*corev1.Namespace).Labels
+	if p := w.podsOf(ref.Namespace); p != nil {
+		in.Pods = p.behind(ref.Namespace, in.Slices)
 	}
-	return in, true
+	in.NamespaceLabels = w.NamespaceLabels(ref.Namespace)
+	return in
+}
+
+// NamespaceLabels are the labels of a namespace; they must not be changed.
+func (w *Watcher) NamespaceLabels(namespace string) map[string]string {
+	o, exists, err := w.namespace.GetStore().GetByKey(namespace)
+	if err != nil || !exists {
+		return nil
+	}
+	return o.(*corev1.Namespace).Labels
 }
 
 // Service is a Service as last seen; false if there is none.
@@ -163,6 +199,19 @@ func (w *Watcher) Service(ref state.Ref) (*corev1.Service, bool) {
 		return nil, false
 	}
 	return o.(*corev1.Service), true
+}
+
+// Slices are the EndpointSlices of a Service that there is.
+func (w *Watcher) Slices(ref state.Ref) []*discoveryv1.EndpointSlice {
+	found, err := w.slicesOf(ref.Namespace).ByIndex(byService, ref.String())
+	if err != nil {
+		return nil // the index is there
+	}
+	var all []*discoveryv1.EndpointSlice
+	for _, o := range found {
+		all = append(all, o.(*discoveryv1.EndpointSlice))
+	}
+	return all
 }
 
 // Services are all Services, in no order.
@@ -197,9 +246,10 @@ func (w *Watcher) serviceChanged(o any) {
 
 func (w *Watcher) sliceChanged(o any) {
 	if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
-		if name := slice.Labels[discoveryv1.LabelServiceName]; name != "" {
+		if name := serviceName(slice); name != "" {
 			w.changed(state.Ref{Namespace: slice.Namespace, Name: name})
 		}
+		w.networksChanged(endpointsWait)
 	}
 }
 
@@ -218,8 +268,14 @@ func (w *Watcher) allChanged(namespace string) {
 
 func serviceOf(o any) ([]string, error) {
 	slice, ok := o.(*discoveryv1.EndpointSlice)
-	if !ok || slice.Labels[discoveryv1.LabelServiceName] == "" {
+	if !ok || serviceName(slice) == "" {
 		return nil, nil
 	}
-	return []string{slice.Namespace + "/" + slice.Labels[discoveryv1.LabelServiceName]}, nil
+	return []string{slice.Namespace + "/" + serviceName(slice)}, nil
+}
+
+// serviceName is the Service that a slice is of: also one that kube-proxy does
+// not see, with registered VMs.
+func serviceName(slice *discoveryv1.EndpointSlice) string {
+	return cmp.Or(slice.Labels[translate.LabelService], slice.Labels[discoveryv1.LabelServiceName])
 }

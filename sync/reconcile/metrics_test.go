@@ -1,0 +1,99 @@
+package reconcile
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/ledger"
+	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/translate"
+)
+
+// faulty are the Services not as asked, as "BACKEND REASON", without those that
+// are 0.
+func faulty(t *testing.T, reg *prometheus.Registry) map[string]int {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, f := range families {
+		if f.GetName() != "landbridge_services_not_as_asked" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if n := int(m.GetGauge().GetValue()); n != 0 {
+				found[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = n
+			}
+		}
+	}
+	return found
+}
+
+func TestServicesNotAsAsked(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	m := NewMetrics(reg)
+	expect := func(when string, want map[string]int) {
+		t.Helper()
+		got := faulty(t, reg)
+		for key, n := range want {
+			if got[key] != n {
+				t.Errorf("%s: %s is %d, want %d", when, key, got[key], n)
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%s: %v, want %v", when, got, want)
+		}
+	}
+	cart, shop := state.Ref{Namespace: "shop", Name: "cart"}, state.Ref{Namespace: "shop", Name: "shop"}
+	m.stands(cart, []fault{{"none", "BadAnnotation"}}, nil)
+	expect("a standby knows nothing of the outside", nil)
+	m.leading(true)
+	m.stands(cart, []fault{{"none", "BadAnnotation"}, {"bigip/dc1", "Unreachable"}}, nil)
+	m.stands(shop, []fault{{"bigip/dc1", "Unreachable"}}, nil)
+	expect("two of them", map[string]int{"none BadAnnotation": 1, "bigip/dc1 Unreachable": 2})
+	m.stands(cart, []fault{{"bigip/dc1", "AccessDenied"}}, nil)
+	expect("another reason", map[string]int{"bigip/dc1 AccessDenied": 1, "bigip/dc1 Unreachable": 1})
+	m.stands(cart, nil, nil)
+	m.stands(cart, nil, nil)
+	expect("one is as asked", map[string]int{"bigip/dc1 Unreachable": 1})
+	m.stands(cart, nil, []fault{{"bigip/dc1", "ChangedByHand"}})
+	expect("a notice leaves it so", map[string]int{"bigip/dc1 Unreachable": 1})
+	m.leading(false)
+	expect("another leads", nil)
+	m.leading(true)
+	m.stands(cart, []fault{{"none", "Paused"}}, nil)
+	expect("leading again", map[string]int{"none Paused": 1})
+}
+
+func TestFaultsOfAService(t *testing.T) {
+	t.Parallel()
+	rec := &serviceRecord{
+		result: translate.Result{Problems: []state.Problem{
+			{Reason: "BadAnnotation", Message: "one"}, {Reason: "BadAnnotation", Message: "two"}, {Reason: "AddressNotGranted"},
+		}, Warnings: []state.Problem{{Reason: "AffinityBehindSNAT", Notice: true}}},
+		reports: map[string]apply.Report{
+			"bigip/dc1": {Revision: 3, Problems: []state.Problem{{Reason: "AddressInUse"}, {Reason: "ChangedByHand", Notice: true}}},
+			"bigip/dc2": {Revision: 2, Problems: []state.Problem{{Reason: "Unreachable"}}}, // of an earlier claim
+		},
+	}
+	newest := map[string]ledger.Revision{"bigip/dc1": 3, "bigip/dc2": 3, "bigip/dc3": 1}
+	want := []fault{{"bigip/dc1", "AddressInUse"}, {"none", "AddressNotGranted"}, {"none", "BadAnnotation"}}
+	got, notices := rec.faults(newest, nil)
+	if len(got) != len(want) {
+		t.Fatalf("faults are %v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("fault %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+	if want := []fault{{"bigip/dc1", "ChangedByHand"}, {"none", "AffinityBehindSNAT"}}; !slices.Equal(notices, want) {
+		t.Errorf("notices are %v, want %v", notices, want)
+	}
+}
