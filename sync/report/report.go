@@ -7,14 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -28,7 +26,7 @@ import (
 const (
 	// Finalizer is on a Service for as long as anything of it may stand
 	// outside.
-	Finalizer = translate.Prefix + "cleanup"
+	Finalizer = translate.Finalizer
 	// Programmed is the condition that says whether the outside holds what
 	// the Service asks for.
 	Programmed = translate.Prefix + "Programmed"
@@ -38,12 +36,24 @@ const (
 type Standing struct {
 	// Problems are why it is not as asked; with none it is.
 	Problems []state.Problem
-	// Members are how many members take clients, over all its pools.
-	Members int
+	// Warnings are what is as asked and will not do what it seems to.
+	Warnings []state.Problem
+	// Members are how many pods, or nodes for them, take clients over all its
+	// pools, and VMs how many VMs do.
+	Members, VMs int
 	// Addresses are those of its virtual servers, sorted.
-	Addresses []netip.Addr
+	Addresses []state.Address
+	// Parts are the conditions of the parts that the Service uses. Those of
+	// parts that it does not use any more are taken away.
+	Parts []metav1.Condition
 	// Observed is the hash of what the standing speaks of.
 	Observed string
+	// Outside says that it asks for something that has no members: a queue,
+	// or VMs.
+	Outside bool
+	// Queue is how its queue stands; nil without one. What has no reason is
+	// not known yet, and leaves the condition as it reads.
+	Queue *state.Standing
 }
 
 // Reporter writes to Services. Its methods are safe for concurrent use.
@@ -58,78 +68,18 @@ func New(client kubernetes.Interface, events record.EventRecorder, now func() ti
 	return &Reporter{client: client, events: events, now: now}
 }
 
-// Claimed says whether a Service carries our finalizer.
-func Claimed(svc *corev1.Service) bool { return slices.Contains(svc.Finalizers, Finalizer) }
-
-// Touched says whether a Service carries anything that we wrote.
-func Touched(svc *corev1.Service) bool {
-	_, observed := svc.Annotations[translate.AnnotationObserved]
-	_, address := svc.Annotations[translate.AnnotationAddress]
-	return Claimed(svc) || observed || address || meta.FindStatusCondition(svc.Status.Conditions, Programmed) != nil
-}
-
-// Claim puts the finalizer on a Service. Nothing may be made outside before.
-func (r *Reporter) Claim(ctx context.Context, svc *corev1.Service) error {
-	patch := map[string]any{"metadata": map[string]any{
-		"uid": svc.UID, "finalizers": []string{Finalizer}, // the patch strategy of finalizers is merge
-	}}
-	// A Service that is gone by now is an error: nothing may be made for it.
-	if err := r.send(ctx, svc, types.StrategicMergePatchType, patch); err != nil {
-		return fmt.Errorf("finalizer on Service %s/%s: %w", svc.Namespace, svc.Name, err)
-	}
-	return nil
-}
-
-// Release takes the finalizer off a Service of which nothing stands outside
-// any more, and from one that goes on living also all else that we wrote.
-func (r *Reporter) Release(ctx context.Context, svc *corev1.Service) error {
-	if svc.DeletionTimestamp == nil {
-		if err := r.clear(ctx, svc); err != nil {
-			return err
-		}
-	}
-	patch := map[string]any{"metadata": map[string]any{
-		"uid":                                 svc.UID,
-		"$deleteFromPrimitiveList/finalizers": []string{Finalizer},
-		"annotations":                         map[string]any{translate.AnnotationAddress: nil, translate.AnnotationObserved: nil},
-	}}
-	if err := r.patch(ctx, svc, types.StrategicMergePatchType, patch); err != nil {
-		return fmt.Errorf("finalizer on Service %s/%s: %w", svc.Namespace, svc.Name, err)
-	}
-	return nil
-}
-
-// GiveUp takes the finalizer off a deleted Service although not all of it is
-// gone outside, and says so: what stands there is cleaned up later if the
-// controller can, and otherwise is for a person.
-func (r *Reporter) GiveUp(ctx context.Context, svc *corev1.Service, problems []state.Problem) error {
-	message := "finalizerTimeout has passed, and what was made outside may still stand there"
-	if len(problems) > 0 {
-		message += ": " + messageOf(problems)
-	}
-	r.events.Event(svc, corev1.EventTypeWarning, "FinalizerTimeout", message)
-	return r.Release(ctx, svc)
-}
-
-// clear takes our condition and ingress away.
-func (r *Reporter) clear(ctx context.Context, svc *corev1.Service) error {
-	status := map[string]any{}
-	if meta.FindStatusCondition(svc.Status.Conditions, Programmed) != nil {
-		status["conditions"] = []any{map[string]any{"$patch": "delete", "type": Programmed}}
-	}
-	if ingressOurs(svc, nil) && len(svc.Status.LoadBalancer.Ingress) > 0 {
-		status["loadBalancer"] = map[string]any{"ingress": nil}
-	}
-	return r.patchStatus(ctx, svc, status)
-}
-
 // Write brings a Service's condition, ingress and annotations to how it
 // stands, and tells of a change by an event. svc is as it was last seen.
 func (r *Reporter) Write(ctx context.Context, svc *corev1.Service, s Standing) error {
 	status := map[string]any{}
 	condition, changed := r.condition(svc, s)
-	if changed {
-		status["conditions"] = []metav1.Condition{condition}
+	queue, queueChange := r.queue(svc, s.Queue)
+	conditions := r.conditions(svc, s)
+	if queueChange != nil {
+		conditions = append(conditions, queueChange)
+	}
+	if len(conditions) > 0 {
+		status["conditions"] = conditions
 	}
 	if ingress, differs := ingressOf(svc, s); differs {
 		status["loadBalancer"] = map[string]any{"ingress": ingress}
@@ -140,8 +90,14 @@ func (r *Reporter) Write(ctx context.Context, svc *corev1.Service, s Standing) e
 	if err := r.annotate(ctx, svc, s); err != nil {
 		return err
 	}
-	if changed {
+	switch {
+	case changed:
 		r.event(svc, condition)
+		for _, w := range s.Warnings {
+			r.events.Event(svc, corev1.EventTypeWarning, w.Reason, w.Message)
+		}
+	case queueChange != nil && queue.Type != "":
+		r.event(svc, queue)
 	}
 	return nil
 }
@@ -155,18 +111,17 @@ func (r *Reporter) condition(svc *corev1.Service, s Standing) (metav1.Condition,
 	switch {
 	case len(s.Problems) > 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, s.Problems[0].Reason, messageOf(s.Problems)
-	case s.Members == 0:
-		c.Reason, c.Message = "NoMembers", "the virtual servers stand, and no endpoint takes clients"
+	case s.Queue != nil && s.Queue.Unknown && s.Queue.Reason != "":
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, s.Queue.Reason, s.Queue.Message
+	case s.Members == 0 && s.VMs > 0:
+		c.Reason, c.Message = "VMsOnly", "the outside holds what this Service asks for, and VMs alone take clients"
+	case s.Members == 0 && (!s.Outside || len(s.Addresses) > 0):
+		c.Reason, c.Message = "NoMembers", idleMessage(svc)
 	}
-	have := meta.FindStatusCondition(svc.Status.Conditions, Programmed)
-	if have != nil && have.Status == c.Status && have.Reason == c.Reason && have.Message == c.Message {
-		return c, false
+	if len(s.Problems) == 0 && len(s.Warnings) > 0 {
+		c.Message += "; but " + messageOf(s.Warnings)
 	}
-	c.LastTransitionTime = metav1.NewTime(r.now())
-	if have != nil && have.Status == c.Status {
-		c.LastTransitionTime = have.LastTransitionTime
-	}
-	return c, true
+	return r.stamped(svc, c)
 }
 
 // longestMessage is what the API admits in a condition.
@@ -191,10 +146,10 @@ func ingressOf(svc *corev1.Service, s Standing) ([]corev1.LoadBalancerIngress, b
 	if !ingressOurs(svc, s.Addresses) || len(s.Problems) > 0 {
 		return nil, false
 	}
-	mode := corev1.LoadBalancerIPModeProxy
+	mode := ipMode(svc)
 	var ingress []corev1.LoadBalancerIngress
 	for _, a := range s.Addresses {
-		ingress = append(ingress, corev1.LoadBalancerIngress{IP: a.String(), IPMode: &mode})
+		ingress = append(ingress, corev1.LoadBalancerIngress{IP: a.IP.String(), IPMode: &mode})
 	}
 	same := slices.EqualFunc(ingress, svc.Status.LoadBalancer.Ingress, func(a, b corev1.LoadBalancerIngress) bool {
 		return a.IP == b.IP && b.Hostname == "" && b.IPMode != nil && *b.IPMode == mode
@@ -206,16 +161,19 @@ func ingressOf(svc *corev1.Service, s Standing) ([]corev1.LoadBalancerIngress, b
 // LoadBalancer, and its class ours, or none with a partition and no ingress
 // of somebody else. Ours is known by the annotation with the address, which
 // is written after the ingress, or by the addresses that are wanted now.
-func ingressOurs(svc *corev1.Service, wanted []netip.Addr) bool {
+func ingressOurs(svc *corev1.Service, wanted []state.Address) bool {
 	if svc.Spec.Type != corev1.ServiceTypeLoadBalancer {
 		return false
 	}
 	if svc.Spec.LoadBalancerClass != nil {
-		return *svc.Spec.LoadBalancerClass == translate.ClassBIGIP
+		return *svc.Spec.LoadBalancerClass == translate.ClassBIGIP || *svc.Spec.LoadBalancerClass == translate.ClassBGP
 	}
-	written := append(strings.Split(svc.Annotations[translate.AnnotationAddress], ","), words(wanted)...)
+	written := map[string]bool{}
+	for _, a := range slices.Concat(translate.Noted(svc), wanted) {
+		written[a.IP.String()] = true // an ingress has no route domain
+	}
 	for _, i := range svc.Status.LoadBalancer.Ingress {
-		if i.Hostname != "" || i.IPMode == nil || *i.IPMode != corev1.LoadBalancerIPModeProxy || !slices.Contains(written, i.IP) {
+		if i.Hostname != "" || i.IPMode == nil || *i.IPMode != corev1.LoadBalancerIPModeProxy || !written[i.IP] {
 			return false
 		}
 	}
@@ -242,7 +200,7 @@ func (r *Reporter) annotate(ctx context.Context, svc *corev1.Service, s Standing
 	return nil
 }
 
-func words(addresses []netip.Addr) []string {
+func words(addresses []state.Address) []string {
 	var words []string
 	for _, a := range addresses {
 		words = append(words, a.String())

@@ -60,6 +60,15 @@ func TestCondition(t *testing.T) {
 			want:     metav1.Condition{Type: Programmed, Status: metav1.ConditionFalse, Reason: "A", Message: "one; two", LastTransitionTime: before},
 		},
 		{
+			name: "a warning takes nothing back", have: &programmed,
+			standing: Standing{Members: 2, Warnings: []state.Problem{problem("Useless", "it does little")}},
+			want:     metav1.Condition{Type: Programmed, Status: metav1.ConditionTrue, Reason: "Programmed", Message: fine + "; but it does little", LastTransitionTime: before},
+		},
+		{
+			name: "and is not heard beside a problem", have: &broken, same: true,
+			standing: Standing{Problems: []state.Problem{problem("NameTaken", "is taken")}, Warnings: []state.Problem{problem("Useless", "it does little")}},
+		},
+		{
 			name: "solved", have: &broken, standing: Standing{Members: 1},
 			want: metav1.Condition{Type: Programmed, Status: metav1.ConditionTrue, Reason: "Programmed", Message: fine, LastTransitionTime: at},
 		},
@@ -151,7 +160,7 @@ func TestIngress(t *testing.T) {
 			}
 			s := Standing{}
 			for _, a := range test.addresses {
-				s.Addresses = append(s.Addresses, netip.MustParseAddr(a))
+				s.Addresses = append(s.Addresses, state.Address{IP: netip.MustParseAddr(a)})
 			}
 			if test.problems {
 				s.Problems = []state.Problem{problem("NameTaken", "is taken")}
