@@ -89,6 +89,7 @@ func (f Fixture) specimens(n int) []specimen {
 		b.Timeout, b.Receive = 31, ""
 		out = append(out, specimen{first: a, second: &b})
 	}
+	out = append(out, f.attachedSpecimens(n)...)
 	if f.has(state.KindPool) {
 		a := f.pool(n)
 		b := f.pool(n)
@@ -102,16 +103,27 @@ func (f Fixture) specimens(n int) []specimen {
 		a, b := f.virtual(n, p.Path), f.virtual(n, q.Path)
 		b.SNAT, b.Disabled, b.Destination.Port = "none", true, 81
 		b.Profiles = []state.Profile{{Path: "/Common/http", Context: "all"}, {Path: "/Common/tcp", Context: "all"}}
-		out = append(out, specimen{first: a, second: b, needs: []state.Object{p, q}})
+		b.Persistence, b.ConnectionLimit, b.VLANs = "/Common/cookie", 1000, []string{"/Common/http-tunnel"}
+		b.Source = netip.MustParsePrefix("192.0.2.0/24")
+		needs := []state.Object{p, q}
+		if f.has(state.KindIRule) {
+			// Not in the order of their names, which is not the one in which they run.
+			r, s := f.rule(n, "_b"), f.rule(n, "_a")
+			a.IRules, b.IRules = []string{r.Path}, []string{r.Path, s.Path}
+			needs = append(needs, r, s)
+		}
+		out = append(out, specimen{first: a, second: b, needs: needs})
 	}
 	if f.has(state.KindRoute) {
-		hop := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, n}) }
+		hop := func(n byte) state.NextHop {
+			return state.NextHop{Address: netip.AddrFrom4([4]byte{192, 0, 2, n}), Via: fmt.Sprintf("node node-%d", n)}
+		}
 		a := &state.Route{
 			Backend: f.Backend.Name(), Prefix: netip.PrefixFrom(virtualAddress(n).IP, 32),
-			Owner: f.owner(), NextHops: []netip.Addr{hop(1), hop(2)},
+			Owner: f.owner(), NextHops: []state.NextHop{hop(1), hop(2)}, Peers: []string{"tor-1"}, Communities: []string{"64512:100"},
 		}
 		b := *a
-		b.NextHops = []netip.Addr{hop(2), hop(3)}
+		b.NextHops, b.Communities, b.Prepend = []state.NextHop{hop(2), hop(3)}, []string{"64512:1:2"}, 1
 		out = append(out, specimen{first: a, second: &b})
 	}
 	return out
@@ -149,6 +161,16 @@ func (f Fixture) foreign(o state.Object) state.Object {
 		q := *o
 		q.Owner, q.Path = state.Owner{}, other
 		return &q
+	case *state.DataGroup: // of a foreign one nothing is read but that it is there
+		return &state.DataGroup{Backend: o.Backend, Path: other}
+	case *state.IRule:
+		return &state.IRule{Backend: o.Backend, Path: other}
+	case *state.StaticRoute:
+		return &state.StaticRoute{Backend: o.Backend, Path: other, Network: o.Network}
+	case *state.Persistence:
+		q := *o
+		q.Owner, q.Path = state.Owner{}, other
+		return &q
 	case *state.Pool:
 		q := *o
 		q.Owner, q.Path, q.Members = state.Owner{}, other, nil
@@ -159,7 +181,7 @@ func (f Fixture) foreign(o state.Object) state.Object {
 		return &q
 	case *state.VirtualServer:
 		q := *o
-		q.Owner, q.Path, q.Pool = state.Owner{}, other, ""
+		q.Owner, q.Path, q.Pool, q.IRules = state.Owner{}, other, "", nil
 		return &q
 	case *state.Route:
 		q := *o

@@ -17,11 +17,12 @@ import (
 	"landbridge.dev/sync/state"
 )
 
-// Apply carries out Units side by side, as many as there may be calls in
-// flight, each Unit's changes in their order: with one call for each, or in one
-// transaction where whole objects are made or removed. When the
-// device itself fails (it refuses connections, or answers nothing), Units that
-// have not begun end as Unavailable with the same error.
+// Apply carries out Units side by side, as many calls as there may be in
+// flight, each Unit's changes in their order. Those that one transaction can
+// hold go together in one; a Unit that is alone goes with one call for each
+// change, or in a transaction of its own where whole objects are made or
+// removed. When the device itself fails (it refuses connections, or answers
+// nothing), Units that have not begun end as Unavailable with the same error.
 func (b *Backend) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
 	var (
 		outcomes = make([]apply.Outcome, len(units))
@@ -36,17 +37,18 @@ func (b *Backend) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome
 		}
 		return outcomes
 	}
-	a := &applier{lead: lead, session: lead.session, group: b.group, upkeep: b.upkeep, opts: &b.opts}
-	for range min(len(units), b.opts.MaxConcurrentCalls) {
+	a := &applier{lead: lead, session: lead.session, group: b.group, upkeep: b.upkeep, pace: b.pace, opts: &b.opts}
+	jobs := a.jobs(units, outcomes)
+	for range min(len(jobs), b.opts.MaxConcurrentCalls) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(units); i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < len(jobs); i = int(next.Add(1)) - 1 {
 				if failed := down.Load(); failed != nil {
-					outcomes[i] = notTried(*failed)
+					jobs[i].notTried(*failed)
 					continue
 				}
-				outcomes[i] = a.unit(ctx, units[i])
-				if ofTheDevice(outcomes[i]) {
-					down.CompareAndSwap(nil, &outcomes[i])
+				a.job(ctx, jobs[i])
+				if failed := jobs[i].failed(); failed != nil {
+					down.CompareAndSwap(nil, failed)
 				}
 			}
 		})
@@ -61,23 +63,30 @@ type applier struct {
 	session *session // lead's
 	group   *group
 	upkeep  *upkeep
+	pace    *pace
 	opts    *Options
 }
 
-// unit carries out one Unit. What was done on a unit of the group that is the
-// active one no more does not count, whatever it answered.
-func (a *applier) unit(ctx context.Context, u apply.Unit) apply.Outcome {
-	out := a.carryOut(ctx, u)
+// job carries out the Units of a job. What was done on a unit of the group that
+// is the active one no more does not count, whatever it answered.
+func (a *applier) job(ctx context.Context, j job) {
+	if len(j) == 1 {
+		a.alone(ctx, j[0])
+	} else {
+		a.join(ctx, j)
+	}
 	check := a.group.still
-	if out.Status == apply.Unknown || out.Status == apply.Unavailable {
+	if j.unclear() {
 		check = a.group.stillNow // it may fail because it is another's turn
 	}
-	if ctx.Err() == nil {
-		if err := check(ctx, a.lead); err != nil {
-			return nothingDone(u, err)
+	if ctx.Err() != nil {
+		return
+	}
+	if err := check(ctx, a.lead); err != nil {
+		for _, t := range j {
+			*t.out = nothingDone(t.unit, err)
 		}
 	}
-	return out
 }
 
 // nothingDone is the Outcome of a Unit of which nothing stands on the active
@@ -89,17 +98,7 @@ func nothingDone(u apply.Unit, err error) apply.Outcome {
 	return outcome(u.Changes[0], err)
 }
 
-// carryOut makes a Unit's changes in one transaction where that is right, else
-// with one call for each.
-func (a *applier) carryOut(ctx context.Context, u apply.Unit) apply.Outcome {
-	if commands, ok := a.commands(u.Changes); ok {
-		if out, settled := a.together(ctx, u, commands); settled {
-			return out
-		}
-	}
-	return a.changes(ctx, u)
-}
-
+// changes makes a Unit's changes with one call for each.
 func (a *applier) changes(ctx context.Context, u apply.Unit) apply.Outcome {
 	for i, c := range u.Changes {
 		if err := a.group.still(ctx, a.lead); err != nil {
@@ -195,6 +194,14 @@ func creation(o state.Object) (path string, body any) {
 		return nodesPath, encodeNode(o)
 	case *state.Monitor:
 		return monitorsPath + o.Type, encodeMonitor(o)
+	case *state.DataGroup:
+		return groupsPath, encodeDataGroup(o)
+	case *state.IRule:
+		return rulesPath, encodeRule(o)
+	case *state.Persistence:
+		return persistencesPath, encodePersistence(o)
+	case *state.StaticRoute:
+		return staticRoutesPath, encodeStaticRoute(o)
 	case *state.Pool:
 		return poolsPath, encodePool(o)
 	case *state.PoolMember:
@@ -266,6 +273,22 @@ func alteration(before, after state.Object) (path string, changes properties) {
 		if before, ok := before.(*state.Monitor); ok {
 			return objectPath(monitorsPath+after.Type, after.Path), monitorChanges(before, after)
 		}
+	case *state.DataGroup:
+		if before, ok := before.(*state.DataGroup); ok {
+			return objectPath(groupsPath, after.Path), dataGroupChanges(before, after)
+		}
+	case *state.IRule:
+		if before, ok := before.(*state.IRule); ok {
+			return objectPath(rulesPath, after.Path), ruleChanges(before, after)
+		}
+	case *state.Persistence:
+		if before, ok := before.(*state.Persistence); ok {
+			return objectPath(persistencesPath, after.Path), persistenceChanges(before, after)
+		}
+	case *state.StaticRoute:
+		if before, ok := before.(*state.StaticRoute); ok {
+			return objectPath(staticRoutesPath, after.Path), staticRouteChanges(before, after)
+		}
 	case *state.Pool:
 		if before, ok := before.(*state.Pool); ok {
 			return objectPath(poolsPath, after.Path), poolChanges(before, after)
@@ -283,8 +306,8 @@ func alteration(before, after state.Object) (path string, changes properties) {
 }
 
 func (a *applier) remove(ctx context.Context, o state.Object) (effect bool, err error) {
-	if !a.opts.Identity.Owns(o.OwnedBy()) {
-		return false, &refusal{ReasonForeign, fmt.Errorf("%s is not ours", describe(o))}
+	if err := a.mayRemove(o); err != nil {
+		return false, err
 	}
 	path := removal(o)
 	if path == "" {
@@ -308,6 +331,25 @@ func (a *applier) remove(ctx context.Context, o state.Object) (effect bool, err 
 	return false, err
 }
 
+// mayRemove refuses to delete what others made, whatever a plan says: what is
+// not tagged as ours, and what is but was only adopted.
+func (a *applier) mayRemove(o state.Object) error {
+	adopted := false
+	switch o := o.(type) {
+	case *state.Pool:
+		adopted = o.Use == state.Adopted
+	case *state.VirtualServer:
+		adopted = o.Use == state.Adopted
+	}
+	switch {
+	case !a.opts.Identity.Owns(o.OwnedBy()):
+		return &refusal{ReasonForeign, fmt.Errorf("%s is not ours", describe(o))}
+	case adopted:
+		return &refusal{ReasonForeign, fmt.Errorf("%s was adopted: it is given back, and never deleted", describe(o))}
+	}
+	return nil
+}
+
 // removal is the path that takes an object away.
 func removal(o state.Object) string {
 	switch o := o.(type) {
@@ -315,6 +357,14 @@ func removal(o state.Object) string {
 		return objectPath(nodesPath, o.Path)
 	case *state.Monitor:
 		return objectPath(monitorsPath+o.Type, o.Path)
+	case *state.DataGroup:
+		return objectPath(groupsPath, o.Path)
+	case *state.IRule:
+		return objectPath(rulesPath, o.Path)
+	case *state.Persistence:
+		return objectPath(persistencesPath, o.Path)
+	case *state.StaticRoute:
+		return objectPath(staticRoutesPath, o.Path)
 	case *state.Pool:
 		return objectPath(poolsPath, o.Path)
 	case *state.PoolMember:

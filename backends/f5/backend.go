@@ -47,6 +47,9 @@ type Options struct {
 	// pushed, when it alone has some and the group does not sync by itself;
 	// empty for never.
 	ConfigSync string
+	// StaticRoutes says whether the device's static routes are read: without
+	// that none of ours is known.
+	StaticRoutes bool
 	// Identity is who we are: of what stands already, what is ours.
 	Identity state.Identity
 	// MaxConcurrentCalls is how many calls are in flight at once; default
@@ -130,11 +133,13 @@ type Backend struct {
 	// group is the units, in the order of Options.Hosts.
 	group  *group
 	upkeep *upkeep
+	pace   *pace
 }
 
 var (
 	_ apply.Backend = (*Backend)(nil)
 	_ apply.Counter = (*Backend)(nil)
+	_ apply.Joiner  = (*Backend)(nil)
 	_ apply.Watcher = (*Backend)(nil)
 )
 
@@ -144,10 +149,10 @@ func New(o Options) (*Backend, error) {
 		return nil, fmt.Errorf("BIG-IP %s: %w", o.Name, err)
 	}
 	o.setDefaults()
-	b := &Backend{opts: o}
+	b := &Backend{opts: o, pace: &pace{}}
 	var units []*session
 	for _, h := range o.Hosts {
-		units = append(units, newSession(strings.TrimRight(h, "/"), &b.opts))
+		units = append(units, newSession(strings.TrimRight(h, "/"), &b.opts, b.pace))
 	}
 	b.group = newGroup(units, &b.opts)
 	b.upkeep = newUpkeep(b.group, &b.opts)
@@ -159,6 +164,11 @@ func New(o Options) (*Backend, error) {
 
 // Name is the backend's name in IDs.
 func (b *Backend) Name() string { return b.opts.Name }
+
+// Together is how many changes are best handed over at once while so many
+// Services wait: as many as one transaction is filled with, where that saves
+// time by what the device's calls take; else 1.
+func (b *Backend) Together(waiting int) int { return b.pace.together(waiting) }
 
 // Watch returns when another unit has become active, when none is any more, or
 // when the active one has forgotten our login, as after a restart. While it

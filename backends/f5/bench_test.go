@@ -23,7 +23,7 @@ const (
 	manyNodes     = 1_000
 	// mostOfPool is what a pool with ten members may take once it is read,
 	// in bytes: below 100 MB for 25,000 of them.
-	mostOfPool = 3_600
+	mostOfPool = 3_800
 )
 
 // inProcess answers requests from a handler without a socket.

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,10 +51,15 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			backendtest.Run(t, func(t *testing.T) backendtest.Fixture {
 				d := startDevice(t, bigip.Options{TMOS: tmos})
+				o := optionsFor(d)
+				o.StaticRoutes = true
 				return backendtest.Fixture{
-					Backend:      open(t, optionsFor(d)),
-					Identity:     identity(),
-					Kinds:        []state.Kind{state.KindNode, state.KindMonitor, state.KindPool, state.KindVirtualServer},
+					Backend:  open(t, o),
+					Identity: identity(),
+					Kinds: []state.Kind{
+						state.KindNode, state.KindMonitor, state.KindDataGroup, state.KindIRule, state.KindPersistence, state.KindPool, state.KindVirtualServer,
+						state.KindStaticRoute,
+					},
 					Partition:    "web",
 					PlaceForeign: func(t *testing.T, o state.Object) { placeForeign(t, d, o) },
 					Raw:          func(t *testing.T, id state.ID) string { return raw(t, d, id) },
@@ -80,6 +86,16 @@ func placeForeign(t *testing.T, d *bigip.Device, o state.Object) {
 		mustPost(t, d, "/mgmt/tm/ltm/monitor/"+o.Type, map[string]any{
 			"name": o.Path, "interval": o.Interval, "timeout": o.Timeout, "send": o.Send, "recv": o.Receive,
 		})
+	case *state.DataGroup:
+		mustPost(t, d, "/mgmt/tm/ltm/data-group/internal", map[string]any{
+			"name": o.Path, "type": "string", "records": []map[string]any{{"name": "key", "data": "value"}}, "description": "by hand",
+		})
+	case *state.IRule:
+		mustPost(t, d, "/mgmt/tm/ltm/rule", map[string]any{"name": o.Path, "apiAnonymous": "# by hand\nwhen RULE_INIT { }"})
+	case *state.Persistence:
+		mustPost(t, d, "/mgmt/tm/ltm/persistence/source-addr", map[string]any{"name": o.Path, "timeout": strconv.Itoa(o.Timeout)})
+	case *state.StaticRoute:
+		mustPost(t, d, "/mgmt/tm/net/route", map[string]any{"name": o.Path, "network": o.Network.String(), "gw": "192.0.2.1"})
 	case *state.Pool:
 		mustPost(t, d, "/mgmt/tm/ltm/pool", map[string]any{
 			"name": o.Path, "loadBalancingMode": o.Mode, "monitor": strings.Join(o.Monitors, " and "),
@@ -109,6 +125,14 @@ func raw(t *testing.T, d *bigip.Device, id state.ID) string {
 		}
 	case state.KindMonitor:
 		found, _ = d.Object("ltm/monitor/http", id.Name)
+	case state.KindDataGroup:
+		found, _ = d.Object("ltm/data-group/internal", id.Name)
+	case state.KindIRule:
+		found, _ = d.Object("ltm/rule", id.Name)
+	case state.KindPersistence:
+		found, _ = d.Object("ltm/persistence/source-addr", id.Name)
+	case state.KindStaticRoute:
+		found, _ = d.Object("net/route", id.Name)
 	case state.KindPool:
 		found, _ = d.Object("ltm/pool", id.Name)
 	case state.KindVirtualServer:

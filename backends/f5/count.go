@@ -17,6 +17,7 @@ type memberStats struct {
 				Addr          statText  `json:"addr"`
 				Port          statValue `json:"port"`
 				Connections   statValue `json:"serverside.curConns"`
+				Total         statValue `json:"serverside.totConns"`
 				MonitorStatus statText  `json:"monitorStatus"`
 				Availability  statText  `json:"status.availabilityState"`
 			} `json:"entries"`
@@ -50,6 +51,7 @@ func (b *Backend) Count(ctx context.Context, pool state.ID) ([]apply.Count, erro
 		counts = append(counts, apply.Count{
 			Endpoint:    state.Endpoint{Address: address, Port: uint16(s.Port.Value)},
 			Connections: s.Connections.Value,
+			Total:       s.Total.Value,
 			Available:   s.Availability.Description == "available" || s.MonitorStatus.Description == "unchecked",
 		})
 	}

@@ -22,6 +22,7 @@ func TestCountReadsWhatDevicesAnswer(t *testing.T) {
 		return map[string]any{"nestedStats": map[string]any{"entries": map[string]any{
 			"addr": map[string]any{"description": addr}, "port": map[string]any{"value": port},
 			"serverside.curConns":      map[string]any{"value": connections},
+			"serverside.totConns":      map[string]any{"value": 100 + connections},
 			"monitorStatus":            map[string]any{"description": monitor},
 			"status.availabilityState": map[string]any{"description": availability},
 		}}}
@@ -46,10 +47,10 @@ func TestCountReadsWhatDevicesAnswer(t *testing.T) {
 	}
 	slices.SortFunc(counts, func(a, b apply.Count) int { return cmp.Compare(a.Endpoint.String(), b.Endpoint.String()) })
 	want := []apply.Count{
-		{Endpoint: endpointOf(t, "10.0.0.1"), Connections: 3, Available: true},
-		{Endpoint: endpointOf(t, "10.0.0.2"), Available: true},
-		{Endpoint: endpointOf(t, "10.0.0.3")},
-		{Endpoint: endpointOf(t, "10.0.0.4%2"), Connections: 1},
+		{Endpoint: endpointOf(t, "10.0.0.1"), Connections: 3, Total: 103, Available: true},
+		{Endpoint: endpointOf(t, "10.0.0.2"), Total: 100, Available: true},
+		{Endpoint: endpointOf(t, "10.0.0.3"), Total: 100},
+		{Endpoint: endpointOf(t, "10.0.0.4%2"), Connections: 1, Total: 101},
 	}
 	if diff := gocmp.Diff(want, counts, gocmp.Comparer(func(a, b state.Endpoint) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -15,18 +15,11 @@ import (
 type decoder struct {
 	backend string
 	strings map[string]string
-	notes   map[string]note // by description
-}
-
-// note is what a description says.
-type note struct {
-	owner       state.Owner
-	drain       state.Deadline
-	terminating bool
+	notes   map[string]state.Note // by description
 }
 
 func newDecoder(backend string) *decoder {
-	return &decoder{backend: backend, strings: map[string]string{}, notes: map[string]note{}}
+	return &decoder{backend: backend, strings: map[string]string{}, notes: map[string]state.Note{}}
 }
 
 func (d *decoder) intern(s string) string {
@@ -43,30 +36,40 @@ func (d *decoder) intern(s string) string {
 
 // note reads a description. What an application service manages is foreign,
 // whatever its tag.
-func (d *decoder) note(description, appService string) note {
+func (d *decoder) note(description, appService string) state.Note {
 	if appService != "" || description == "" {
-		return note{}
+		return state.Note{Text: d.intern(description)}
 	}
 	if n, ok := d.notes[description]; ok {
 		return n
 	}
-	o, drain, terminating, _ := state.ParseMemberNote(description)
-	n := note{drain: drain, terminating: terminating, owner: state.Owner{
-		Cluster: d.intern(o.Cluster), UID: d.intern(o.UID),
-		Service: state.Ref{Namespace: d.intern(o.Service.Namespace), Name: d.intern(o.Service.Name)},
-	}}
-	d.notes[strings.Clone(description)] = n
+	description = strings.Clone(description)
+	n := state.ParseNote(description)
+	n.Owner = d.owner(n.Owner)
+	n.Text, n.Adopted, n.Lent.Mode = d.intern(n.Text), d.intern(n.Adopted), d.intern(n.Lent.Mode)
+	if n.Loan != nil {
+		n.Loan.To = d.owner(n.Loan.To)
+	}
+	d.notes[description] = n
 	return n
 }
 
-// namedOwner is the owner by tag and name, as for pools and virtual servers: a
-// copy of ours that a person made under another name is theirs.
-func (d *decoder) namedOwner(description, appService, fullPath string) state.Owner {
-	o := d.note(description, appService).owner
-	if !isPrefixed(fullPath, o) {
-		return state.Owner{}
+func (d *decoder) owner(o state.Owner) state.Owner {
+	return state.Owner{
+		Cluster: d.intern(o.Cluster), UID: d.intern(o.UID),
+		Service: state.Ref{Namespace: d.intern(o.Service.Namespace), Name: d.intern(o.Service.Name)},
 	}
-	return o
+}
+
+// named is the note of a pool or virtual server, whose owner goes by tag and
+// name: a copy of ours that a person made under another name is theirs, and
+// all of its description their text.
+func (d *decoder) named(description, appService, fullPath string) state.Note {
+	n := d.note(description, appService)
+	if n.Owner.IsZero() || n.Adopted == fullPath || n.Adopted == "" && isPrefixed(fullPath, n.Owner) {
+		return n
+	}
+	return state.Note{Text: d.intern(description)}
 }
 
 // node is nil for a node without an address of its own (FQDN).
@@ -77,15 +80,17 @@ func (d *decoder) node(w *nodeWire) *state.Node {
 	}
 	return &state.Node{
 		Backend: d.backend, Path: d.intern(w.FullPath), Address: a,
-		Owner: d.note(w.Description, w.AppService).owner,
+		Owner: d.note(w.Description, w.AppService).Owner,
 	}
 }
 
 func (d *decoder) pool(w *poolWire) *state.Pool {
+	n := d.named(w.Description, w.AppService, w.FullPath)
 	p := &state.Pool{
-		Backend: d.backend, Path: strings.Clone(w.FullPath), Owner: d.namedOwner(w.Description, w.AppService, w.FullPath),
+		Backend: d.backend, Path: strings.Clone(w.FullPath), Owner: n.Owner, Use: use(n), Lent: n.Lent,
+		Text: n.Text, Managed: w.AppService != "",
 		Mode: d.intern(w.LoadBalancingMode), Monitors: d.monitors(w.Monitor),
-		ReselectTries: w.ReselectTries, SlowRamp: w.SlowRampTime,
+		ReselectTries: w.ReselectTries, SlowRamp: w.SlowRampTime, MinActive: w.MinActiveMembers,
 	}
 	if len(w.Members.Items) > 0 {
 		p.Members = make([]state.Member, 0, len(w.Members.Items))
@@ -111,10 +116,19 @@ func (d *decoder) member(w *memberWire) (state.Member, bool) {
 	}
 	n := d.note(w.Description, w.AppService)
 	return state.Member{
-		Endpoint: state.Endpoint{Address: a, Port: port}, Node: d.intern(node), Owner: n.owner,
+		Endpoint: state.Endpoint{Address: a, Port: port}, Node: d.intern(node), Owner: n.Owner,
 		Admin: admin(w.Session, w.State), Ratio: w.Ratio, Priority: w.PriorityGroup,
-		Drain: n.drain, Terminating: n.terminating, Available: available(w.State),
+		Drain: n.Drain, Terminating: n.Terminating, VM: n.VM, Loan: n.Loan, Text: n.Text, Managed: w.AppService != "",
+		Available: available(w.State),
 	}, true
+}
+
+// use is Adopted for what stands under a name of its own.
+func use(n state.Note) state.Use {
+	if n.Adopted != "" {
+		return state.Adopted
+	}
+	return state.Own
 }
 
 // admin reads what was ordered from what is shown: with a monitor an enabled
@@ -158,11 +172,20 @@ func (d *decoder) monitors(text string) []string {
 func (d *decoder) virtual(w *virtualWire) *state.VirtualServer {
 	at, port := splitDestination(w.Destination)
 	a, _ := addressOfPath(at)
+	n := d.named(w.Description, w.AppService, w.FullPath)
 	v := &state.VirtualServer{
-		Backend: d.backend, Path: strings.Clone(w.FullPath), Owner: d.namedOwner(w.Description, w.AppService, w.FullPath),
+		Backend: d.backend, Path: strings.Clone(w.FullPath), Owner: n.Owner, Use: use(n), Text: n.Text, Managed: w.AppService != "",
 		Destination: state.Endpoint{Address: a, Port: port}, Protocol: state.Protocol(d.intern(w.IPProtocol)),
 		Pool: d.intern(orEmpty(w.Pool)), SNAT: d.snat(w.SNAT), Disabled: w.Disabled,
+		Persistence: d.persist(w.Persist), Source: parseSource(w.Source), VLANs: d.vlans(w), ConnectionLimit: w.ConnectionLimit,
 	}
+	for _, r := range w.Rules {
+		v.IRules = append(v.IRules, d.intern(r))
+	}
+	for _, p := range w.Policies.Items {
+		v.Policies = append(v.Policies, d.intern(p.FullPath))
+	}
+	slices.Sort(v.Policies)
 	for _, p := range w.Profiles.Items {
 		v.Profiles = append(v.Profiles, state.Profile{Path: d.intern(p.FullPath), Context: d.intern(p.Context)})
 	}
@@ -183,10 +206,11 @@ func (d *decoder) snat(w snatWire) string {
 }
 
 func (d *decoder) monitor(kind string, w *monitorWire) *state.Monitor {
+	_, port := splitMemberName(w.Destination) // 0 for "*:*"
 	return &state.Monitor{
-		Backend: d.backend, Path: d.intern(w.FullPath), Owner: d.namedOwner(w.Description, w.AppService, w.FullPath),
+		Backend: d.backend, Path: d.intern(w.FullPath), Owner: d.named(w.Description, w.AppService, w.FullPath).Owner,
 		Type: kind, Interval: w.Interval, Timeout: w.Timeout,
-		Send: orEmpty(w.Send), Receive: orEmpty(w.Receive),
+		Send: orEmpty(w.Send), Receive: orEmpty(w.Receive), Port: port,
 	}
 }
 

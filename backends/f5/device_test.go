@@ -283,7 +283,7 @@ func TestSharedPool(t *testing.T) {
 	other := state.Owner{Cluster: "stage", UID: "11111111", Service: cart}
 	mustPost(t, d, "/mgmt/tm/ltm/pool", map[string]any{"name": "/web/legacy", "members": []map[string]any{
 		{"name": "/web/10.0.0.1:80", "address": "10.0.0.1", "ratio": 3, "session": "user-disabled"},
-		{"name": "/web/10.0.0.2:80", "address": "10.0.0.2", "description": state.MemberNote(other, 0, false)},
+		{"name": "/web/10.0.0.2:80", "address": "10.0.0.2", "description": other.Tag()},
 	}})
 	b := open(t, optionsFor(d))
 	p, _ := mustRead(t, b).Pool("bigip/dc1", "/web/legacy")
@@ -304,6 +304,33 @@ func TestSharedPool(t *testing.T) {
 		if out.Status != apply.Refused || out.Reason != f5.ReasonForeign {
 			t.Errorf("deleting %s: %s, %s", m.Endpoint, out.Status, out.Reason)
 		}
+	}
+}
+
+// TestAdoptedIsNotDeleted: it carries our tag, and others made it.
+func TestAdoptedIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	d := startDevice(t, bigip.Options{})
+	tag := func(path string) string { return identity().Owner(cart).Tag() + " adopted=" + path }
+	mustPost(t, d, "/mgmt/tm/ltm/pool", map[string]any{"name": "/web/shop", "description": tag("/web/shop")})
+	mustPost(t, d, "/mgmt/tm/ltm/virtual", map[string]any{"name": "/web/shop_vs", "destination": "/web/203.0.113.10:80", "ipProtocol": "tcp", "description": tag("/web/shop_vs")})
+	b := open(t, optionsFor(d))
+	have := mustRead(t, b)
+	for _, id := range []state.ID{
+		{Backend: "bigip/dc1", Kind: state.KindPool, Name: "/web/shop"},
+		{Backend: "bigip/dc1", Kind: state.KindVirtualServer, Name: "/web/shop_vs"},
+	} {
+		o, ok := have.Get(id)
+		if !ok || !identity().Owns(o.OwnedBy()) {
+			t.Fatalf("%s is read as %+v", id, o)
+		}
+		out := applyOne(t, b, plan.Change{Op: plan.Delete, Before: o})
+		if out.Status != apply.Refused || out.Reason != f5.ReasonForeign {
+			t.Errorf("deleting %s: %s, %s", id, out.Status, out.Reason)
+		}
+	}
+	if n := mustRead(t, b).Len(); n != have.Len() {
+		t.Errorf("%d objects are left of %d", n, have.Len())
 	}
 }
 

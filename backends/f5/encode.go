@@ -20,6 +20,12 @@ func (p properties) set(changed bool, name string, value any) {
 	}
 }
 
+// describe changes a description, in which the text of others stays.
+func (p properties) describe(before, after state.Note) {
+	was, is := before.String(), after.String()
+	p.set(was != is, "description", is)
+}
+
 func encodeNode(n *state.Node) nodeCreate {
 	return nodeCreate{place: placeOf(n.Path), Address: n.Address.String(), Description: n.Owner.Tag()}
 }
@@ -34,7 +40,7 @@ func nodeChanges(before, after *state.Node) properties {
 func encodeMember(m state.Member) memberCreate {
 	w := memberCreate{
 		Name: memberName(m.Node, m.Endpoint.Port), Ratio: m.Ratio, Priority: m.Priority,
-		Description: state.MemberNote(m.Owner, m.Drain, m.Terminating),
+		Description: m.Note().String(),
 	}
 	if m.Admin != state.Enabled {
 		w.Session, w.State = adminWire(m.Admin)
@@ -60,8 +66,7 @@ func memberChanges(before, after state.Member) properties {
 	if before.Admin != after.Admin {
 		p["session"], p["state"] = adminWire(after.Admin)
 	}
-	note := state.MemberNote(after.Owner, after.Drain, after.Terminating)
-	p.set(note != state.MemberNote(before.Owner, before.Drain, before.Terminating), "description", note)
+	p.describe(before.Note(), after.Note())
 	p.set(before.Ratio != after.Ratio, "ratio", after.Ratio)
 	p.set(before.Priority != after.Priority, "priorityGroup", after.Priority)
 	return p
@@ -69,8 +74,9 @@ func memberChanges(before, after state.Member) properties {
 
 func encodePool(pool *state.Pool) poolCreate {
 	w := poolCreate{
-		place: placeOf(pool.Path), Description: pool.Owner.Tag(), LoadBalancingMode: pool.Mode,
+		place: placeOf(pool.Path), Description: pool.Note().String(), LoadBalancingMode: pool.Mode,
 		Monitor: strings.Join(pool.Monitors, " and "), ReselectTries: pool.ReselectTries, SlowRampTime: pool.SlowRamp,
+		MinActiveMembers: pool.MinActive,
 	}
 	for _, m := range pool.Members {
 		w.Members = append(w.Members, encodeMember(m))
@@ -82,7 +88,8 @@ func encodePool(pool *state.Pool) poolCreate {
 // put there.
 func poolChanges(before, after *state.Pool) properties {
 	p := properties{}
-	p.set(before.Owner != after.Owner, "description", after.Owner.Tag())
+	p.describe(before.Note(), after.Note())
+	p.set(before.MinActive != after.MinActive, "minActiveMembers", after.MinActive)
 	p.set(before.Mode != after.Mode, "loadBalancingMode", after.Mode)
 	p.set(before.ReselectTries != after.ReselectTries, "reselectTries", after.ReselectTries)
 	p.set(before.SlowRamp != after.SlowRamp, "slowRampTime", after.SlowRamp)
@@ -100,26 +107,36 @@ func orNone(name string) string {
 func encodeVirtual(v *state.VirtualServer) virtualCreate {
 	at := placeOf(v.Path)
 	return virtualCreate{
-		place: at, Description: v.Owner.Tag(),
+		place: at, Description: v.Note().String(),
 		Destination: destinationName(at.Partition, v.Destination), Mask: hostMask(v.Destination.Address),
-		Source: anySource(v.Destination.Address), IPProtocol: string(v.Protocol), Pool: v.Pool,
+		Source: sourceOf(v), IPProtocol: string(v.Protocol), Pool: v.Pool,
 		Profiles: encodeProfiles(v.Profiles), SNAT: encodeSNAT(v.SNAT), Disabled: v.Disabled,
+		Rules: v.IRules, Policies: encodePolicies(v.Policies), Persist: encodePersist(v.Persistence),
+		VLANs: v.VLANs, OnVLANs: len(v.VLANs) > 0, Limit: v.ConnectionLimit,
 	}
 }
 
 func virtualChanges(before, after *state.VirtualServer) properties {
 	p := properties{}
-	p.set(before.Owner != after.Owner, "description", after.Owner.Tag())
+	p.describe(before.Note(), after.Note())
 	if before.Destination != after.Destination {
 		p["destination"] = destinationName(placeOf(after.Path).Partition, after.Destination)
 	}
 	if before.Destination.Address != after.Destination.Address {
-		p["mask"], p["source"] = hostMask(after.Destination.Address), anySource(after.Destination.Address)
+		p["mask"] = hostMask(after.Destination.Address)
 	}
+	p.set(sourceOf(before) != sourceOf(after), "source", sourceOf(after))
 	p.set(before.Protocol != after.Protocol, "ipProtocol", string(after.Protocol))
 	p.set(before.Pool != after.Pool, "pool", orNone(after.Pool))
 	p.set(!slices.Equal(before.Profiles, after.Profiles), "profiles", encodeProfiles(after.Profiles))
 	p.set(before.SNAT != after.SNAT, "sourceAddressTranslation", encodeSNAT(after.SNAT))
+	p.set(!slices.Equal(before.IRules, after.IRules), "rules", append([]string{}, after.IRules...))
+	p.set(!slices.Equal(before.Policies, after.Policies), "policies", encodePolicies(after.Policies))
+	p.set(before.Persistence != after.Persistence, "persist", encodePersist(after.Persistence))
+	p.set(before.ConnectionLimit != after.ConnectionLimit, "connectionLimit", after.ConnectionLimit)
+	if !slices.Equal(before.VLANs, after.VLANs) {
+		p.setVLANs(after.VLANs)
+	}
 	switch { // two properties, of which one is there at a time
 	case after.Disabled && !before.Disabled:
 		p["disabled"] = true
@@ -154,23 +171,15 @@ func hostMask(a state.Address) string {
 	return "255.255.255.255"
 }
 
-// anySource is every client, in the destination's route domain.
-func anySource(a state.Address) string {
-	source, prefix := "0.0.0.0", "/0"
-	if a.Is6() {
-		source = "::"
-	}
-	if a.RouteDomain != 0 {
-		source += "%" + strconv.Itoa(int(a.RouteDomain))
-	}
-	return source + prefix
-}
-
 func encodeMonitor(m *state.Monitor) monitorCreate {
-	return monitorCreate{
+	w := monitorCreate{
 		place: placeOf(m.Path), Description: m.Owner.Tag(),
 		Interval: m.Interval, Timeout: m.Timeout, Send: orNone(m.Send), Receive: m.Receive,
 	}
+	if m.Port != 0 {
+		w.Destination = "*:" + strconv.Itoa(int(m.Port))
+	}
+	return w
 }
 
 func monitorChanges(before, after *state.Monitor) properties {

@@ -103,6 +103,17 @@ func (e *Error) starting() bool {
 	return e.Status == http.StatusNotFound && strings.Contains(e.Message, "not registered")
 }
 
+// unauthorized says that the device does not know who calls: the token is not
+// there any more. A 401 that names the user is something else, the REST daemon's
+// word for what the user's role does not reach (terraform-provider-bigip #160).
+func (e *Error) unauthorized() bool { return e.Status == http.StatusUnauthorized && !e.denied() }
+
+// denied says that the user's role does not allow the call.
+func (e *Error) denied() bool {
+	return strings.HasPrefix(e.Code, codeAccessPrefix) || e.Status == http.StatusForbidden ||
+		e.Status == http.StatusUnauthorized && strings.Contains(e.Message, "Authorization failed: user=")
+}
+
 // exists says that what was to be made stands already.
 func (e *Error) exists() bool {
 	return e.Status == http.StatusConflict || e.Code == codeExists || e.Code == codeAddressExists

@@ -14,6 +14,7 @@ type Metrics struct {
 	calls   *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
 	logins  *prometheus.CounterVec
+	active  *prometheus.GaugeVec
 }
 
 // NewMetrics makes the collectors and registers them; with nil they are
@@ -33,9 +34,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "landbridge_bigip_logins_total",
 			Help: "Logins to a BIG-IP, by result: ok, refused or failed.",
 		}, []string{"backend", "result"}),
+		active: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "landbridge_bigip_active_unit",
+			Help: "1 for the unit of a BIG-IP that takes our changes now, 0 for the others; of one without units in a group always 1.",
+		}, []string{"backend", "unit"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.calls, m.seconds, m.logins)
+		reg.MustRegister(m.calls, m.seconds, m.logins, m.active)
 	}
 	return m
 }
@@ -51,6 +56,17 @@ func (m *Metrics) call(backend, method, kind string, status int, took time.Durat
 
 func (m *Metrics) login(backend, result string) {
 	m.logins.WithLabelValues(backend, result).Inc()
+}
+
+// takes says which of a backend's units takes our changes; empty for none.
+func (m *Metrics) takes(backend, unit string, units []*session) {
+	for _, u := range units {
+		v := 0.0
+		if u.host == unit {
+			v = 1
+		}
+		m.active.WithLabelValues(backend, u.host).Set(v)
+	}
 }
 
 // kindOfPath is the label of what a path speaks of: few values, no names.

@@ -16,6 +16,12 @@ const (
 	virtualsPath  = "ltm/virtual"
 	addressesPath = "ltm/virtual-address"
 	monitorsPath  = "ltm/monitor/" // and the type
+	groupsPath    = "ltm/data-group/internal"
+	rulesPath     = "ltm/rule"
+	// staticRoutesPath are the ways to networks.
+	staticRoutesPath = "net/route"
+	// persistencesPath are the profiles that keep to a client's address.
+	persistencesPath = "ltm/persistence/source-addr"
 )
 
 // objectPath is the URL of an object: "/web/a%1" stands at "~web~a%251"
@@ -87,6 +93,15 @@ func placeOf(fullPath string) place {
 	dir, name := splitDir(fullPath)
 	partition, sub, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
 	return place{Name: name, Partition: partition, SubPath: sub}
+}
+
+// path is the other way round.
+func (p place) path() string {
+	dir := "/" + p.Partition
+	if p.SubPath != "" {
+		dir += "/" + p.SubPath
+	}
+	return dir + "/" + p.Name
 }
 
 // splitDir cuts a full path at its last slash.

@@ -104,7 +104,7 @@ func beforeReason(err error) string {
 
 func classifyAnswer(e *Error) (status apply.Status, reason, advice string) {
 	switch {
-	case e.Status == http.StatusUnauthorized:
+	case e.unauthorized():
 		return apply.Unavailable, ReasonLoginFailed, "the device does not take the token that it just gave"
 	case e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests || e.starting():
 		return apply.Unavailable, ReasonDeviceStarting, "the device takes no calls now"
@@ -134,7 +134,7 @@ func whyRefused(e *Error) (reason, advice string) {
 		return ReasonManagedElsewhere, "an application service of the device manages it"
 	}
 	switch {
-	case strings.HasPrefix(e.Code, codeAccessPrefix) || e.Status == http.StatusForbidden:
+	case e.denied():
 		return ReasonAccessDenied, "the device's user may not do this: give it the role of manager in this partition"
 	case strings.Contains(e.Message, "The requested folder") || strings.Contains(e.Message, "folder does not exist"):
 		return ReasonPartitionNotFound, "the partition is not on the device: make it there, or name another in the annotation landbridge.dev/partition"

@@ -57,12 +57,24 @@ func TestOutcomes(t *testing.T) {
 			handle: mcpd(400, "01070824:3: Access Denied."),
 		},
 		{
+			name: "no rights, by the REST daemon", status: apply.Refused, reason: f5.ReasonAccessDenied,
+			handle: mcpd(401, "Authorization failed: user=https://localhost/mgmt/shared/authz/users/x resource=/mgmt/tm/ltm/pool verb=POST"),
+		},
+		{
 			name: "an application service's", status: apply.Refused, reason: f5.ReasonManagedElsewhere,
 			handle: mcpd(400, "010715bc:3: The application service must be updated using an application management interface."),
 		},
 		{
 			name: "anything else", status: apply.Refused, reason: f5.ReasonDeviceRefused,
 			handle: mcpd(400, "01070734:3: Configuration error: so it is."), mention: []string{"so it is"},
+		},
+		{
+			name: "a 400 that says nothing", status: apply.Refused, reason: f5.ReasonDeviceRefused,
+			handle: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) }, mention: []string{"400: Bad Request"},
+		},
+		{
+			name: "a 400 with an empty message", status: apply.Refused, reason: f5.ReasonDeviceRefused,
+			handle: mcpd(400, ""), mention: []string{"400: Bad Request"},
 		},
 		{
 			name: "JSON without a message", status: apply.Refused, reason: f5.ReasonDeviceRefused,

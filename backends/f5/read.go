@@ -56,7 +56,10 @@ type reader struct {
 
 // all reads each kind on its own, all at once.
 func (r *reader) all(ctx context.Context) ([]state.Object, error) {
-	kinds := []func(context.Context) ([]state.Object, error){r.nodes, r.monitors, r.pools, r.virtuals}
+	kinds := []func(context.Context) ([]state.Object, error){r.nodes, r.monitors, r.dataGroups, r.rules, r.persistences, r.pools, r.virtuals}
+	if r.opts.StaticRoutes {
+		kinds = append(kinds, r.staticRoutes)
+	}
 	results := make([][]state.Object, len(kinds))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, read := range kinds {
@@ -109,6 +112,45 @@ func (r *reader) monitors(ctx context.Context) ([]state.Object, error) {
 		all = append(all, objects...)
 	}
 	return all, nil
+}
+
+func (r *reader) dataGroups(ctx context.Context) ([]state.Object, error) {
+	var objects []state.Object
+	d := newDecoder(r.opts.Name)
+	p := pages[dataGroupWire]{
+		session: r.session, path: groupsPath + "?$select=name,partition,fullPath,description,appService,records", size: expandedPage,
+		key:   func(w *dataGroupWire) string { return w.FullPath },
+		reset: func() { objects = nil },
+		each:  func(w *dataGroupWire) { objects = append(objects, d.dataGroup(w)) },
+	}
+	err := p.read(ctx)
+	return objects, err
+}
+
+func (r *reader) rules(ctx context.Context) ([]state.Object, error) {
+	var objects []state.Object
+	d := newDecoder(r.opts.Name)
+	p := pages[ruleWire]{
+		session: r.session, path: rulesPath + "?$select=name,partition,fullPath,appService,apiAnonymous", size: expandedPage,
+		key:   func(w *ruleWire) string { return w.FullPath },
+		reset: func() { objects = nil },
+		each:  func(w *ruleWire) { objects = append(objects, d.rule(w)) },
+	}
+	err := p.read(ctx)
+	return objects, err
+}
+
+func (r *reader) persistences(ctx context.Context) ([]state.Object, error) {
+	var objects []state.Object
+	d := newDecoder(r.opts.Name)
+	p := pages[persistenceWire]{
+		session: r.session, path: persistencesPath + "?$select=name,partition,fullPath,description,appService,timeout", size: plainPage,
+		key:   func(w *persistenceWire) string { return w.FullPath },
+		reset: func() { objects = nil },
+		each:  func(w *persistenceWire) { objects = append(objects, d.persistence(w)) },
+	}
+	err := p.read(ctx)
+	return objects, err
 }
 
 func (r *reader) pools(ctx context.Context) ([]state.Object, error) {

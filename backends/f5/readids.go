@@ -85,6 +85,26 @@ func (o *oneByOne) read(ctx context.Context, id state.ID) (state.Object, error) 
 		object, err = o.monitor(ctx, id.Name)
 	case state.KindNode:
 		object, err = o.node(ctx, id)
+	case state.KindDataGroup:
+		var w dataGroupWire
+		if err = o.object(ctx, objectPath(groupsPath, id.Name), &w, &w.FullPath); err == nil {
+			object = newDecoder(o.opts.Name).dataGroup(&w)
+		}
+	case state.KindIRule:
+		var w ruleWire
+		if err = o.object(ctx, objectPath(rulesPath, id.Name), &w, &w.FullPath); err == nil {
+			object = newDecoder(o.opts.Name).rule(&w)
+		}
+	case state.KindPersistence:
+		var w persistenceWire
+		if err = o.object(ctx, objectPath(persistencesPath, id.Name), &w, &w.FullPath); err == nil {
+			object = newDecoder(o.opts.Name).persistence(&w)
+		}
+	case state.KindStaticRoute:
+		var w staticRouteWire
+		if err = o.object(ctx, objectPath(staticRoutesPath, id.Name), &w, &w.FullPath); err == nil {
+			object = newDecoder(o.opts.Name).staticRoute(&w)
+		}
 	default:
 		err = fmt.Errorf("%s: a BIG-IP holds no such kind", id)
 	}

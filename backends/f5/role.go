@@ -40,6 +40,7 @@ type group struct {
 	units []*session
 	clock func() time.Time
 	log   *zap.Logger
+	show  func(active string) // shows which unit is; empty for none
 	// gate lets one caller at a time look; the others use what it found.
 	gate chan struct{}
 	// moved holds why all is to be read anew, until Watch passes it on.
@@ -57,9 +58,12 @@ func newGroup(units []*session, o *Options) *group {
 	g := &group{
 		units: units, clock: o.Clock, log: o.Log.With(zap.String("backend", o.Name)),
 		gate: make(chan struct{}, 1), moved: make(chan string, 1),
+		show: func(active string) { o.Metrics.takes(o.Name, active, units) },
 	}
+	g.show("")
 	if !g.several() {
 		g.current = &tenure{units[0]}
+		g.show(units[0].host)
 	}
 	return g
 }
@@ -183,11 +187,13 @@ func (g *group) settle(found *session, err error, began time.Time) (*tenure, err
 	switch {
 	case found == nil:
 		g.current = nil
+		g.show("")
 		if before != nil {
 			g.tell(before.host + " is not active any more, and no other unit is")
 		}
 	case before == nil || before.session != found:
 		g.current = &tenure{found}
+		g.show(found.host)
 		if !first {
 			g.tell(found.host + " is the active unit now")
 		}

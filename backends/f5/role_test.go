@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"landbridge.dev/backends/f5"
 	"landbridge.dev/sync/apply"
@@ -249,6 +250,39 @@ func TestNoUnitIsActive(t *testing.T) {
 	})
 }
 
+// TestBothUnitsSayThatTheyAreActive has the units lose sight of each other: one
+// of them is used, and it stays the one, which is said.
+func TestBothUnitsSayThatTheyAreActive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &wires{devices: map[string]*bigip.Device{}, cut: map[string]bool{}}
+		for _, name := range []string{"a", "b"} {
+			d, err := bigip.New(bigip.Options{Partitions: []string{"web"}}) // alone, and so active
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.devices[name] = d
+		}
+		core, logs := observer.New(zap.WarnLevel)
+		o := optionsFor(w.devices["a"])
+		o.Hosts, o.Transport, o.RootCAs, o.Log = []string{"http://a", "http://b"}, w, nil, zap.New(core)
+		b := open(t, o)
+		mustRead(t, b)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if why := b.Watch(ctx); why != "" {
+			t.Errorf("watching says %q", why)
+		}
+		mustCreate(t, b, testPool("a"))
+		if n, m := w.devices["a"].Writes(), w.devices["b"].Writes(); n != 1 || m != 0 {
+			t.Errorf("%d changes on the first unit, %d on the second", n, m)
+		}
+		if logs.FilterMessageSnippet("several units say that they are active").Len() == 0 {
+			t.Error("nobody was told")
+		}
+	})
+}
+
 func TestSingleUnitIsNeverAskedForItsRole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -291,7 +325,7 @@ type engine struct {
 }
 
 // run has a worker act on a Backend until the test's end.
-func run(t *testing.T, b *f5.Backend) *engine {
+func run(t testing.TB, b *f5.Backend) *engine {
 	t.Helper()
 	e := &engine{ledger: ledger.New(b.Name()), reports: map[state.Ref]apply.Report{}}
 	w := apply.NewWorker(apply.Options{
@@ -328,6 +362,13 @@ func (e *engine) settled() (n int) {
 	return n
 }
 
+// forget forgets how Services stand.
+func (e *engine) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	clear(e.reports)
+}
+
 // wanted is what the n-th Service wants: a virtual server and a pool with one
 // member.
 func wanted(n int) state.Want {
@@ -358,18 +399,25 @@ func TestFailoverInTheMiddleOfABatch(t *testing.T) {
 		name string
 		auto bool
 		dies bool
+		slow bool // in its commits, so that Services share one
 		rule fault.Rule
 	}{
 		{name: "manual sync", rule: fault.Rule{Method: "write", Path: "/mgmt/tm/", Skip: 60, Count: 1, Do: fault.Failover}},
 		{name: "automatic sync", auto: true, rule: fault.Rule{Method: "write", Path: "/mgmt/tm/", Skip: 60, Count: 1, Do: fault.Failover}},
 		{name: "in a commit", rule: fault.Rule{Method: "PATCH", Path: "/mgmt/tm/transaction/", Skip: 15, Count: 1, Do: fault.Failover}},
+		{name: "in a commit that many share", slow: true, rule: fault.Rule{Method: "PATCH", Path: "/mgmt/tm/transaction/", Skip: 4, Count: 1, Do: fault.Failover}},
+		{name: "while a commit is filled that many share", slow: true, rule: fault.Rule{Method: "POST", Path: "/mgmt/tm/ltm/pool", Skip: 30, Count: 1, Do: fault.Failover}},
 		{name: "the unit dies", dies: true, rule: fault.Rule{Method: "write", Path: "/mgmt/tm/", Skip: 60, Count: 1, Do: fault.Failover}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const services = 50
-				p, b, w := startPair(t, bigip.Options{Latency: 20 * time.Millisecond}, bigip.PairOptions{AutoSync: test.auto}, nil)
+				o := bigip.Options{Latency: 20 * time.Millisecond}
+				if test.slow {
+					o.CommitLatency = 200 * time.Millisecond
+				}
+				p, b, w := startPair(t, o, bigip.PairOptions{AutoSync: test.auto}, nil)
 				e := run(t, b)
 				mustFault(t, p.A, test.rule)
 				for n := range services {
@@ -385,6 +433,9 @@ func TestFailoverInTheMiddleOfABatch(t *testing.T) {
 				synctest.Wait()
 				if p.Active() != p.B {
 					t.Fatal("there was no failover")
+				}
+				if n := commits(p.A, 0) + commits(p.B, 0); test.slow != (n < services*4/5) {
+					t.Errorf("%d commits of %d Services", n, services)
 				}
 				if n := e.settled(); n != services {
 					t.Errorf("%d of %d Services are settled", n, services)

@@ -22,15 +22,16 @@ type session struct {
 	closeIdle func()
 	slots     chan struct{}
 	logins    *logins
+	pace      *pace
 	// beside is the same session with a place of its own among the calls in
 	// flight, for the question which unit is active: it must be answered
 	// also while all other calls hang.
 	beside *session
 }
 
-func newSession(host string, o *Options) *session {
+func newSession(host string, o *Options, p *pace) *session {
 	s := &session{
-		opts: o, host: host,
+		opts: o, host: host, pace: p,
 		transport: o.Transport,
 		closeIdle: func() {},
 		slots:     make(chan struct{}, o.MaxConcurrentCalls),
@@ -111,7 +112,7 @@ func (s *session) callIn(ctx context.Context, transaction, method, path string, 
 		}
 		data, err := s.shell(ctx, token, transaction, req)
 		var answer *Error
-		if again && errors.As(err, &answer) && answer.Status == http.StatusUnauthorized {
+		if again && errors.As(err, &answer) && answer.unauthorized() {
 			s.forget(token)
 			continue
 		}

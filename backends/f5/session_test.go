@@ -21,6 +21,7 @@ import (
 	"landbridge.dev/backends/f5"
 	"landbridge.dev/sync/apply"
 	"landbridge.dev/sync/plan"
+	"landbridge.dev/sync/state"
 	"landbridge.dev/testenv/bigip"
 )
 
@@ -247,15 +248,15 @@ func TestCallsInFlightAreLimited(t *testing.T) {
 		answer(w, http.StatusOK, `{"kind":"tm:ltm:pool:poolstate"}`)
 	})
 	b := f.open(t, func(o *f5.Options) { o.MaxConcurrentCalls = 3 })
-	units := make([]apply.Unit, 3)
-	for i := range units {
-		units[i] = createUnit(testPool(string(rune('a' + i))))
+	var wg sync.WaitGroup
+	for _, name := range []string{"a", "b", "c"} {
+		wg.Go(func() {
+			if out := applyOne(t, b, plan.Change{Op: plan.Create, After: testPool(name)}); out.Status != apply.Done {
+				t.Error(out.Err)
+			}
+		})
 	}
-	for _, out := range b.Apply(t.Context(), units) {
-		if out.Status != apply.Done {
-			t.Error(out.Err)
-		}
-	}
+	wg.Wait()
 	if most.Load() != 3 {
 		t.Errorf("%d calls were in flight, want 3", most.Load())
 	}
@@ -286,7 +287,10 @@ func TestCallTimeout(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(_ http.ResponseWriter, r *http.Request) { hang(r) })
 	b := f.open(t, func(o *f5.Options) { o.CallTimeout, o.MaxConcurrentCalls = 2*time.Second, 1 })
-	outs := b.Apply(t.Context(), []apply.Unit{createUnit(testPool("a")), createUnit(testPool("b"))})
+	p := testPool("b")
+	apart := createUnit(p) // no transaction holds both of its changes
+	apart.Changes = append(apart.Changes, creations([]state.Object{poolMember(p, member(t, "10.0.0.5", 8080, "/Common/10.0.0.5"))})...)
+	outs := b.Apply(t.Context(), []apply.Unit{createUnit(testPool("a")), apart})
 	if outs[0].Status != apply.Unknown {
 		t.Errorf("outcome is %s: %v; want unknown", outs[0].Status, outs[0].Err)
 	}

@@ -3,10 +3,9 @@ package f5
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -16,29 +15,31 @@ import (
 	"landbridge.dev/sync/state"
 )
 
-const transactionsPath = "transaction"
+const (
+	transactionsPath = "transaction"
+	// transactionHeader says to which transaction a call belongs.
+	transactionHeader = "X-F5-REST-Coordination-Id"
+)
 
 const (
-	// mostTogether bounds a transaction: a commit keeps mcpd from everybody
-	// else for as long as it takes.
+	// mostTogether bounds a transaction, in commands: a commit keeps mcpd from
+	// everybody else for as long as it takes.
 	mostTogether = 200
 	// abandonTimeout bounds the deletion of a transaction that is not
 	// committed; past it, the device drops it after 120 s by itself.
 	abandonTimeout = 2 * time.Second
 )
 
-// command is one change as a call.
+// command is one change of a Service as a call.
 type command struct {
-	change plan.Change
-	method string
-	path   string
-	body   any
+	service state.Ref
+	change  plan.Change
+	method  string
+	path    string
+	body    any
 }
 
-// commands are a Unit's changes as calls, if they go together: a Unit that
-// makes or removes a pool or a virtual server goes whole or not at all. All
-// else is single calls: a member takes traffic sooner after one call than after
-// the three of the shortest transaction. So are these, that a transaction gets
+// commands are changes as calls, if one transaction can hold them. It gets these
 // wrong:
 //
 //   - a member of a pool that is made or removed beside it: a transaction
@@ -47,31 +48,33 @@ type command struct {
 //     group (f5-appsvcs-extension src/lib/fetch.js:1987); that is also the
 //     virtual address that one virtual server leaves and another takes,
 //   - what would be refused before it is sent, which the single call says.
-func (a *applier) commands(changes []plan.Change) ([]command, bool) {
-	if len(changes) < 2 || len(changes) > mostTogether {
-		return nil, false
+func (a *applier) commands(u apply.Unit) (commands []command, s shape, ok bool) {
+	if len(u.Changes) > mostTogether {
+		return nil, shape{}, false
 	}
-	var commands []command
-	whole := shape{made: map[string]bool{}, gone: map[string]bool{}}
-	for _, c := range changes {
+	s = newShape()
+	for _, c := range u.Changes {
 		cmd, ok := a.command(c)
-		if !ok || !whole.add(c) {
-			return nil, false
+		if !ok || !s.add(c) {
+			return nil, shape{}, false
 		}
 		if cmd.path != "" {
+			cmd.service = u.Service
 			commands = append(commands, cmd)
 		}
 	}
-	return commands, len(commands) > 1 && whole.fits()
+	return commands, s, len(commands) > 0 && s.fits()
 }
 
-// shape is what a Unit makes and removes, by ID, and by address what virtual
+// shape is what changes make and remove, by ID, and by address what virtual
 // servers take and leave.
 type shape struct {
 	made, gone map[string]bool
 	members    []string // IDs of pools of which single members change
-	whole      bool     // a pool or a virtual server comes or goes
+	whole      bool     // a pool or a virtual server comes or goes, or a share moves
 }
+
+func newShape() shape { return shape{made: map[string]bool{}, gone: map[string]bool{}} }
 
 // add takes a change in; false when no transaction can hold it.
 func (s *shape) add(c plan.Change) bool {
@@ -85,6 +88,7 @@ func (s *shape) add(c plan.Change) bool {
 	switch o := o.(type) {
 	case *state.PoolMember:
 		s.members = append(s.members, state.ID{Backend: o.Backend, Kind: state.KindPool, Name: o.Pool}.String())
+		s.whole = s.whole || movesShare(c)
 		return true
 	case *state.VirtualServer:
 		if before, ok := c.Before.(*state.VirtualServer); c.Op == plan.Update && ok {
@@ -99,6 +103,15 @@ func (s *shape) add(c plan.Change) bool {
 	return true
 }
 
+// movesShare says whether a change is a step of moving a share, of which part
+// alone would send the clients of a pool elsewhere than both before and after.
+func movesShare(c plan.Change) bool {
+	before, okBefore := c.Before.(*state.PoolMember)
+	after, okAfter := c.After.(*state.PoolMember)
+	return okBefore && okAfter && (before.Ratio != after.Ratio || before.Priority != after.Priority || before.Loan != nil || after.Loan != nil)
+}
+
+// fits says whether one transaction can hold all of it.
 func (s *shape) fits() bool {
 	for name := range s.made {
 		if s.gone[name] {
@@ -110,7 +123,19 @@ func (s *shape) fits() bool {
 			return false
 		}
 	}
-	return s.whole
+	return true
+}
+
+// with is both shapes as one.
+func (s *shape) with(o shape) shape {
+	both := newShape()
+	for _, one := range []*shape{s, &o} {
+		maps.Copy(both.made, one.made)
+		maps.Copy(both.gone, one.gone)
+		both.members = append(both.members, one.members...)
+		both.whole = both.whole || one.whole
+	}
+	return both
 }
 
 // command is a change as a call; without a path when it changes nothing.
@@ -121,128 +146,18 @@ func (a *applier) command(c plan.Change) (cmd command, ok bool) {
 	switch c.Op {
 	case plan.Create:
 		path, body := creation(c.After)
-		return command{c, http.MethodPost, path, body}, path != ""
+		return command{change: c, method: http.MethodPost, path: path, body: body}, path != ""
 	case plan.Update:
 		path, changes := alteration(c.Before, c.After)
 		if path != "" && len(changes) == 0 {
 			return command{}, true
 		}
-		return command{c, http.MethodPatch, path, changes}, path != ""
+		return command{change: c, method: http.MethodPatch, path: path, body: changes}, path != ""
 	case plan.Delete:
 		path := removal(c.Before)
-		return command{c, http.MethodDelete, path, nil}, path != "" && a.opts.Identity.Owns(c.Before.OwnedBy())
+		return command{change: c, method: http.MethodDelete, path: path}, path != "" && a.mayRemove(c.Before) == nil
 	}
 	return command{}, false
-}
-
-// together carries a Unit out in one transaction. If it is not settled by that,
-// nothing was done, and single calls get further.
-func (a *applier) together(ctx context.Context, u apply.Unit, commands []command) (out apply.Outcome, settled bool) {
-	start := a.opts.Clock()
-	id, err := a.session.begin(ctx)
-	if err != nil {
-		out := outcome(u.Changes[0], err)
-		return out, out.Status != apply.Refused // this user may do without
-	}
-	for _, c := range commands {
-		if err := a.session.queue(ctx, id, c); err != nil {
-			a.session.abandon(ctx, id)
-			return a.notQueued(ctx, c.change, err)
-		}
-	}
-	if err := a.group.still(ctx, a.lead); err != nil {
-		a.session.abandon(ctx, id)
-		return nothingDone(u, err), true
-	}
-	err = a.session.commit(ctx, id)
-	took := a.opts.Clock().Sub(start)
-	if err == nil {
-		a.auditAll(u.Service, commands, apply.Done, took)
-		return apply.Outcome{Applied: len(u.Changes)}, true
-	}
-	out, settled = a.notCommitted(ctx, commands, err)
-	if out.Status == apply.Unknown {
-		a.auditAll(u.Service, commands, apply.Unknown, took)
-	}
-	return out, settled
-}
-
-func (a *applier) auditAll(service state.Ref, commands []command, status apply.Status, took time.Duration) {
-	for _, c := range commands {
-		a.audit(service, c.change, status, took)
-	}
-}
-
-// notQueued says how a Unit ends of which a change could not be queued: nothing
-// was done.
-func (a *applier) notQueued(ctx context.Context, c plan.Change, err error) (apply.Outcome, bool) {
-	var answer *Error
-	if !errors.As(err, &answer) {
-		return outcome(c, err), true
-	}
-	if answer.noTransaction() {
-		return outcome(c, &unitError{ReasonTransactionLost, fmt.Errorf("the device has lost the transaction before it was committed, nothing was changed: %w", err)}), true
-	}
-	return a.blame(ctx, c, answer)
-}
-
-// notCommitted says how a Unit ends whose commit failed.
-func (a *applier) notCommitted(ctx context.Context, commands []command, err error) (apply.Outcome, bool) {
-	var answer *Error
-	first := commands[0].change
-	if !errors.As(err, &answer) {
-		return outcome(first, err), true
-	}
-	if answer.noTransaction() {
-		// Whether it was lost before the commit or by it, nobody knows.
-		return outcome(first, &callError{method: http.MethodPatch, path: answer.Path, sent: true, err: errors.New(answer.Message)}), true
-	}
-	for _, c := range commands {
-		if mentions(answer.Message, c.change) {
-			return a.blame(ctx, c.change, answer)
-		}
-	}
-	return outcome(first, answer), true
-}
-
-// blame says how a Unit ends of whose changes one was refused, and with it all.
-// Where a single call takes the same answer for success, single calls go on.
-func (a *applier) blame(ctx context.Context, c plan.Change, answer *Error) (apply.Outcome, bool) {
-	switch {
-	case c.Op == plan.Create && answer.exists():
-		if err := a.standing(ctx, c.After, answer); err != nil {
-			return outcome(c, err), true
-		}
-		return apply.Outcome{}, false
-	case c.Op == plan.Delete && (answer.Code == codeNotFound || answer.absent()):
-		return apply.Outcome{}, false
-	case c.Op == plan.Delete && c.ID().Kind == state.KindNode && answer.Code == codeNodeInUse:
-		return apply.Outcome{}, false
-	}
-	return outcome(c, answer), true
-}
-
-// mentions says whether a device's text names the object of a change: by its
-// full path, or a node's address.
-func mentions(message string, c plan.Change) bool {
-	o := c.After
-	if c.Op == plan.Delete {
-		o = c.Before
-	}
-	names := []string{c.ID().Name}
-	switch o := o.(type) {
-	case *state.Node:
-		names = append(names, o.Path)
-	case *state.PoolMember:
-		names = []string{memberName(o.Node, o.Endpoint.Port)}
-	}
-	for _, n := range names {
-		found, err := regexp.MatchString(`(^|[\s('"])`+regexp.QuoteMeta(n)+`([\s)'",]|\.?$|\.\s)`, message)
-		if err == nil && found {
-			return true
-		}
-	}
-	return false
 }
 
 // begin opens a transaction. The calls of one are told apart by a header, so

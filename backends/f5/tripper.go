@@ -47,7 +47,8 @@ func (t *tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp != nil {
 		status = resp.StatusCode
 	}
-	s.opts.Metrics.call(s.opts.Name, req.Method, kindOfPath(path), status, s.opts.Clock().Sub(start))
+	took := s.opts.Clock().Sub(start)
+	s.opts.Metrics.call(s.opts.Name, req.Method, kindOfPath(path), status, took)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +57,7 @@ func (t *tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		e.Message = hide(e.Message, t.secret)
 		return nil, e
 	}
+	s.pace.took(req.Method, path, req.Header.Get(transactionHeader) != "", took)
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }

@@ -194,17 +194,11 @@ func (u *upkeep) sync(ctx context.Context, lead *tenure) {
 // changes pending, no other unit has, and the group does not sync by itself.
 // With false and no error there is nothing to push.
 func mayPush(ctx context.Context, s *session, group string) (bool, error) {
-	path := group
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + commonPartition + "/" + group
-	}
-	var settings struct {
-		AutoSync string `json:"autoSync"`
-	}
-	if err := s.get(ctx, objectPath("cm/device-group", path), &settings); err != nil {
+	automatic, err := autoSync(ctx, s, group)
+	if err != nil {
 		return false, fmt.Errorf("configSync: device group %s: %w", group, err)
 	}
-	if settings.AutoSync != "disabled" {
+	if automatic {
 		return false, nil
 	}
 	status, err := s.readStatus(ctx, "cm/sync-status")
@@ -222,7 +216,7 @@ func mayPush(ctx context.Context, s *session, group string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	_, short := splitDir(path)
+	_, short := splitDir(group)
 	// The sentence with which a device says who is ahead; where several are, it
 	// says "one of the devices".
 	advice := "Recommended action: Synchronize " + self + " to group " + short
@@ -232,6 +226,19 @@ func mayPush(ctx context.Context, s *session, group string) (bool, error) {
 		}
 	}
 	return false, fmt.Errorf("changes are pending, but not of %s alone, so nothing is pushed: sync the group by hand (%s)", self, strings.Join(status.details, "; "))
+}
+
+// autoSync says whether a device group syncs by itself.
+func autoSync(ctx context.Context, s *session, group string) (bool, error) {
+	path := group
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + commonPartition + "/" + group
+	}
+	var settings struct {
+		AutoSync string `json:"autoSync"`
+	}
+	err := s.get(ctx, objectPath("cm/device-group", path), &settings)
+	return settings.AutoSync != "disabled", err
 }
 
 // selfName is what a unit is called in its group.

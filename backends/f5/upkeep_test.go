@@ -205,3 +205,33 @@ func TestConfigSync(t *testing.T) {
 		})
 	}
 }
+
+// TestFailoverPushesNothing has the traffic move before a change was synced: the
+// unit that is active now may not push over what it lacks, nor may the other
+// over what was made since.
+func TestFailoverPushesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.WarnLevel)
+		p, b, _ := startPair(t, bigip.Options{}, bigip.PairOptions{Group: "dg"}, func(o *f5.Options) {
+			o.ConfigSync, o.Log = "dg", zap.New(core)
+		})
+		watch(t, b)
+		mustRead(t, b)
+		mustCreate(t, b, testPool("a"))
+		p.Failover()
+		time.Sleep(40 * time.Second)
+		mustRead(t, b)
+		mustCreate(t, b, testPool("a"), testPool("b"))
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		for name, d := range map[string]*bigip.Device{"before": p.A, "now": p.B} {
+			if syncs, _ := sent(d, syncPath); len(syncs) != 0 {
+				t.Errorf("the unit that is active %s pushed %q", name, syncs)
+			}
+		}
+		if logs.FilterMessage("the configuration is not synced to its group").Len() == 0 {
+			t.Error("nobody was told")
+		}
+	})
+}

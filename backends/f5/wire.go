@@ -31,6 +31,7 @@ type poolWire struct {
 	Monitor           string                    `json:"monitor"`
 	ReselectTries     int                       `json:"reselectTries"`
 	SlowRampTime      int                       `json:"slowRampTime"`
+	MinActiveMembers  int                       `json:"minActiveMembers"`
 	Members           subcollection[memberWire] `json:"membersReference"`
 }
 
@@ -49,6 +50,18 @@ type virtualWire struct {
 	Disabled    bool                       `json:"disabled"`
 	SNAT        snatWire                   `json:"sourceAddressTranslation"`
 	Profiles    subcollection[profileWire] `json:"profilesReference"`
+	Policies    subcollection[policyWire]  `json:"policiesReference"`
+	Rules       []string                   `json:"rules"`
+	Persist     []persistRef               `json:"persist"`
+	Source      string                     `json:"source"`
+	VLANs       []string                   `json:"vlans"`
+	// VLANsEnabled says that it listens on VLANs alone, and not on all others.
+	VLANsEnabled    bool `json:"vlansEnabled"`
+	ConnectionLimit int  `json:"connectionLimit"`
+}
+
+type policyWire struct {
+	FullPath string `json:"fullPath"`
 }
 
 type snatWire struct {
@@ -64,6 +77,7 @@ type monitorWire struct {
 	Timeout     int    `json:"timeout"`
 	Send        string `json:"send"`
 	Receive     string `json:"recv"`
+	Destination string `json:"destination"` // "*:*", "*:443"
 }
 
 type addressWire struct {
@@ -101,6 +115,7 @@ type poolCreate struct {
 	Monitor           string         `json:"monitor,omitempty"`
 	ReselectTries     int            `json:"reselectTries"`
 	SlowRampTime      int            `json:"slowRampTime"`
+	MinActiveMembers  int            `json:"minActiveMembers,omitempty"`
 	Members           []memberCreate `json:"members,omitempty"`
 }
 
@@ -120,6 +135,12 @@ type virtualCreate struct {
 	Profiles    []profileRef `json:"profiles"`
 	SNAT        snatWire     `json:"sourceAddressTranslation"`
 	Disabled    bool         `json:"disabled,omitempty"`
+	Rules       []string     `json:"rules,omitempty"`
+	Policies    []policyRef  `json:"policies,omitempty"`
+	Persist     []persistRef `json:"persist,omitempty"`
+	VLANs       []string     `json:"vlans,omitempty"`
+	OnVLANs     bool         `json:"vlansEnabled,omitempty"`
+	Limit       int          `json:"connectionLimit,omitempty"`
 }
 
 type monitorCreate struct {
@@ -129,4 +150,5 @@ type monitorCreate struct {
 	Timeout     int    `json:"timeout"`
 	Send        string `json:"send"`
 	Receive     string `json:"recv,omitempty"`
+	Destination string `json:"destination,omitempty"`
 }

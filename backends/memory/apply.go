@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"landbridge.dev/sync/apply"
@@ -153,20 +154,45 @@ func (b *Backend) withoutNode(members []state.Member) *Fault {
 }
 
 func (b *Backend) remove(o state.Object) (effect bool, refusal *Fault) {
-	switch o := o.(type) {
-	case *state.Pool:
-		for v := range b.set.All() {
-			if v, ok := v.(*state.VirtualServer); ok && v.Pool == o.Path {
-				return refuse("InUse", "pool %s is in use by virtual server %s", o.Path, v.Path)
-			}
-		}
-	case *state.Node:
-		// A node that a member refers to stays, and that is no failure: see
-		// backends/f5 for why.
-		if b.set.MembersAt(o.Address) > 0 {
-			return false, nil
-		}
+	// A node that a member refers to stays, and that is no failure: see
+	// backends/f5 for why.
+	if n, ok := o.(*state.Node); ok && b.set.MembersAt(n.Address) > 0 {
+		return false, nil
+	}
+	if user, used := b.userOf(o.ID()); used {
+		return refuse("InUse", "%s is in use by %s", o.ID(), user)
 	}
 	b.set.Delete(o.ID())
 	return true, nil
+}
+
+// userOf is a pool or virtual server that refers to an object by its path.
+func (b *Backend) userOf(id state.ID) (user state.ID, used bool) {
+	switch id.Kind {
+	case state.KindPool, state.KindMonitor, state.KindIRule, state.KindPersistence:
+	default:
+		return state.ID{}, false
+	}
+	for o := range b.set.All() {
+		var paths []string
+		switch o := o.(type) {
+		case *state.Pool:
+			if id.Kind == state.KindMonitor {
+				paths = o.Monitors
+			}
+		case *state.VirtualServer:
+			switch id.Kind {
+			case state.KindPool:
+				paths = []string{o.Pool}
+			case state.KindIRule:
+				paths = o.IRules
+			case state.KindPersistence:
+				paths = []string{o.Persistence}
+			}
+		}
+		if slices.Contains(paths, id.Name) {
+			return o.ID(), true
+		}
+	}
+	return state.ID{}, false
 }

@@ -18,9 +18,12 @@ func TestConformance(t *testing.T) {
 	backendtest.Run(t, func(*testing.T) backendtest.Fixture {
 		b := memory.New("memory/a")
 		return backendtest.Fixture{
-			Backend:   b,
-			Identity:  state.Identity{Cluster: "prod", UID: "0a1b2c3d"},
-			Kinds:     []state.Kind{state.KindNode, state.KindMonitor, state.KindPool, state.KindVirtualServer, state.KindRoute},
+			Backend:  b,
+			Identity: state.Identity{Cluster: "prod", UID: "0a1b2c3d"},
+			Kinds: []state.Kind{
+				state.KindNode, state.KindMonitor, state.KindDataGroup, state.KindIRule, state.KindPersistence,
+				state.KindPool, state.KindVirtualServer, state.KindRoute,
+			},
 			Partition: "web",
 			PlaceForeign: func(_ *testing.T, o state.Object) {
 				b.Put(o)

@@ -1,0 +1,129 @@
+package bgp
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/plan"
+	"landbridge.dev/sync/state"
+)
+
+// Apply makes each Unit's changes in the table and tells the sessions. Done
+// means that it is on its way to every peer that has a session; one that has
+// none is told when it has.
+func (s *Speaker) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
+	outcomes := make([]apply.Outcome, len(units))
+	s.announceLeaving(ctx, units)
+	for i, u := range units {
+		outcomes[i] = s.unit(ctx, u)
+	}
+	return outcomes
+}
+
+func (s *Speaker) unit(ctx context.Context, u apply.Unit) apply.Outcome {
+	out, prefixes := s.enter(ctx, u)
+	s.mu.Lock()
+	s.Metrics.routes(len(s.table.of))
+	waited := s.filled && !s.begun && len(s.table.of) > 0
+	s.mu.Unlock()
+	if waited { // there was nothing to announce until now
+		s.begin()
+	}
+	s.tell(prefixes...)
+	return out
+}
+
+// enter makes a Unit's changes in the table, until one is refused, and returns
+// the prefixes that the sessions have to be told of.
+func (s *Speaker) enter(ctx context.Context, u apply.Unit) (out apply.Outcome, prefixes []netip.Prefix) {
+	for _, c := range u.Changes {
+		if err := ctx.Err(); err != nil {
+			out.Status, out.Reason, out.Err = apply.Unavailable, "Stopped", fmt.Errorf("%s: %w", c, err)
+			return out, prefixes
+		}
+		prefix, no := s.change(c)
+		if no != nil {
+			out.Status, out.Stale, out.Reason = apply.Refused, no.stale, no.reason
+			out.Err = fmt.Errorf("%s: %w", c, no.err)
+			return out, prefixes
+		}
+		out.Applied++
+		if prefix.IsValid() {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	return out, prefixes
+}
+
+// change makes one change in the table. The prefix is invalid where nothing
+// stood and nothing stands.
+func (s *Speaker) change(c plan.Change) (prefix netip.Prefix, no *refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if no := s.table.check(c, s.conf); no != nil {
+		return prefix, no
+	}
+	if c.Op != plan.Delete {
+		r := c.After.(*state.Route)
+		s.table.put(r)
+		return r.Prefix, nil
+	}
+	if r, ok := s.table.routes[c.ID()]; ok {
+		prefix = r.Prefix
+		s.table.drop(c.ID())
+	}
+	return prefix, nil
+}
+
+// tell brings every session to what the table says of prefixes: all sessions at
+// once, for each has a server of its own.
+func (s *Speaker) tell(prefixes ...netip.Prefix) {
+	var told sync.WaitGroup
+	for _, n := range s.opened() {
+		told.Go(func() {
+			for _, p := range prefixes {
+				n.sync(p)
+			}
+		})
+	}
+	told.Wait()
+}
+
+// announceLeaving tells the routers that routes are about to go (RFC 8326),
+// and waits a moment: who has another way takes it before ours is gone.
+func (s *Speaker) announceLeaving(ctx context.Context, units []apply.Unit) {
+	wait := s.settings().Shutdown()
+	if wait == 0 {
+		return
+	}
+	var prefixes []netip.Prefix
+	s.mu.Lock()
+	for _, u := range units {
+		for _, c := range u.Changes {
+			r, stands := s.table.routes[c.ID()]
+			if c.Op != plan.Delete || !stands || r.Owner.IsZero() {
+				continue
+			}
+			s.table.leaving[c.ID()] = true
+			if _, leaving := s.table.speaks(r.Prefix); leaving && len(r.NextHops) > 0 {
+				prefixes = append(prefixes, r.Prefix)
+			}
+		}
+	}
+	open := len(s.sessions) > 0
+	s.mu.Unlock()
+	if len(prefixes) == 0 || !open {
+		return
+	}
+	s.tell(prefixes...)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
