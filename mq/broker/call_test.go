@@ -1,0 +1,79 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"landbridge.dev/mq/broker"
+	"landbridge.dev/testenv/peer"
+)
+
+// ask asks a question, and gives the error that it ends with.
+func ask(t *testing.T, c *broker.Caller, key string, patience time.Duration) chan error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	t.Cleanup(cancel)
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := c.Call(ctx, &broker.Message{Key: key, ID: key})
+		ended <- err
+	}()
+	return ended
+}
+
+// A question that the broker never confirms, as for a queue without a leader,
+// costs no other: the answers of all come on one channel, which stays.
+func TestQuestionsBesideOneThatIsNeverConfirmed(t *testing.T) {
+	t.Parallel()
+	peer := peer.New(t)
+	c := broker.NewCaller(connect(t, peer), 16, 0, nil)
+	c.SetOverdue(10 * time.Millisecond)
+	t.Cleanup(c.Close)
+	waits := ask(t, c, "waits", time.Minute)
+	peer.Published().Ack(false)
+	stuck := ask(t, c, "stuck", 50*time.Millisecond)
+	peer.Published()
+	if err := <-stuck; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without a confirm: %v", err)
+	}
+	// Longer than its channel would take to be given up and closed.
+	later := ask(t, c, "later", 500*time.Millisecond)
+	peer.Published().Ack(false)
+	select {
+	case err := <-waits:
+		t.Errorf("a question that another was stuck beside: %v", err)
+	case err := <-later:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a question after it: %v", err)
+		}
+	}
+}
+
+// No more questions wait than may, however many come at once.
+func TestTooManyQuestions(t *testing.T) {
+	t.Parallel()
+	const most, more = 10, 90
+	peer := peer.New(t)
+	c := broker.NewCaller(connect(t, peer), most, most, nil)
+	t.Cleanup(c.Close)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, most+more)
+	for range most + more {
+		go func() {
+			_, _, err := c.Call(ctx, &broker.Message{Key: "q"})
+			ended <- err
+		}()
+	}
+	for range more {
+		if err := <-ended; !errors.Is(err, broker.ErrBusy) {
+			t.Errorf("one too many: %v", err)
+		}
+	}
+	cancel()
+	for range most {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("one that waits: %v", err)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package dispatch_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"landbridge.dev/testenv/broker/scene"
+)
+
+// connections are those of a scene's gateway that consume and publish, by their
+// names, which hold the port that each came from.
+func connections(s *scene.Scene) []string {
+	s.TB.Helper()
+	var names []string
+	s.Eventually("the broker shows the gateway's connections", func() bool {
+		var all []struct {
+			Name   string
+			User   string
+			Client struct {
+				Name string `json:"connection_name"`
+			} `json:"client_properties"`
+		}
+		if node.API(s.TB.Context(), http.MethodGet, "/api/vhosts/"+s.Vhost+"/connections", nil, &all) != nil {
+			return false
+		}
+		names = nil
+		for _, c := range all {
+			if c.User == s.User && (strings.HasSuffix(c.Client.Name, " consume") || strings.HasSuffix(c.Client.Name, " publish")) {
+				names = append(names, c.Client.Name+" "+c.Name)
+			}
+		}
+		slices.Sort(names)
+		return len(names) == 2
+	})
+	return names
+}
+
+// Messages that were made to do harm when they are copied or answered: each is a
+// dead letter or has its effect, and the gateway's connections, which others use
+// as well, live.
+func TestHostileMessages(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Queue("orders.work")
+	p := newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		if r.Header.Get("Idempotency-Key") == "headers" || r.Header.Get("Idempotency-Key") == "nested" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	start(s).Set(ref, consumer(s, p))
+	s.Publish("orders.work", amqp.Publishing{MessageId: "first"})
+	s.Eventually("the gateway serves", func() bool { return p.keys()["first"] == 1 })
+	before := connections(s)
+	long := strings.Repeat("x", 64<<10)
+	s.Publish("orders.work",
+		// As large as a frame allows; with what a copy says of its attempts it were larger.
+		amqp.Publishing{MessageId: "headers", Headers: amqp.Table{"a": long, "b": long[:65000], "region": "eu"}},
+		amqp.Publishing{MessageId: "nested", Headers: amqp.Table{"a": amqp.Table{"b": []any{long}, "c": long[:65000]}}},
+		// An address that the broker cannot read, of which its channel dies.
+		amqp.Publishing{MessageId: "reply", ReplyTo: "amq.rabbitmq.reply-to.g1h" + strings.Repeat("A", 33) + "." + strings.Repeat("A", 24) + "=="},
+		amqp.Publishing{MessageId: "last"},
+	)
+	s.Eventually("all have come", func() bool { return len(p.keys()) == 5 })
+	empty(s)
+	var dead []string
+	s.Eventually("what leaves no room for a copy is a dead letter", func() bool {
+		for _, d := range s.Drain(deadQueue) {
+			reason, _ := d.Headers["landbridge-reason"].(string)
+			gone, _ := d.Headers["landbridge-headers-gone"].(string)
+			dead = append(dead, d.MessageId+": "+reason+"; without "+gone)
+		}
+		return len(dead) >= 2
+	})
+	slices.Sort(dead)
+	if diff := cmp.Diff([]string{
+		"headers: its headers leave no room for those of another attempt: the pod answered 500 Internal Server Error; without a",
+		"nested: its headers leave no room for those of another attempt: the pod answered 500 Internal Server Error; without a",
+	}, dead); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, connections(s)); diff != "" {
+		t.Errorf("the connections did not live (-before +after):\n%s", diff)
+	}
+}
+
+// Somebody deletes what is ours, just before it is needed: it is declared again,
+// and no message is lost.
+func TestOwnQueuesDeleted(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Queue("orders.work")
+	remove := func(kind, name string) {
+		if err := node.API(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/"+kind+"/"+s.Vhost+"/"+name, nil, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	p := newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		attempt := r.Header.Get("Landbridge-Attempt")
+		switch key := r.Header.Get("Idempotency-Key"); {
+		case key == "queue" && attempt == "1":
+			remove("queues", retryQueue)
+			w.WriteHeader(http.StatusInternalServerError)
+		case key == "exchange" && attempt == "1":
+			remove("exchanges", retryQueue)
+			w.WriteHeader(http.StatusInternalServerError)
+		case key == "dead":
+			remove("queues", deadQueue)
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	})
+	start(s).Set(ref, consumer(s, p))
+	for _, id := range []string{"queue", "exchange"} {
+		s.Publish("orders.work", amqp.Publishing{MessageId: id})
+		s.Eventually("it has its effect at the second attempt: "+id, func() bool { return p.keys()[id] == 2 })
+	}
+	s.Publish("orders.work", amqp.Publishing{MessageId: "dead"})
+	s.Eventually("the dead letter is there", func() bool { ready, _ := s.Count(deadQueue); return ready == 1 })
+	empty(s)
+}

@@ -1,0 +1,251 @@
+package publish
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"landbridge.dev/mq/broker"
+)
+
+// line is one message of a batch.
+type line struct {
+	Exchange      string            `json:"exchange"`
+	Key           string            `json:"key"`
+	ID            string            `json:"messageId"`
+	Body          string            `json:"body"`
+	Base64        []byte            `json:"bodyBase64"`
+	ContentType   string            `json:"contentType"`
+	Type          string            `json:"type"`
+	CorrelationID string            `json:"correlationId"`
+	Expiration    string            `json:"expiration"`
+	Priority      uint8             `json:"priority"`
+	Headers       map[string]string `json:"headers"`
+}
+
+// result is what became of it.
+type result struct {
+	Line    int    `json:"line"` // from 1
+	ID      string `json:"messageId,omitempty"`
+	Status  int    `json:"status"` // as of a single message
+	Error   string `json:"error,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// batch takes a message a line, publishes them without waiting for each other,
+// and answers with a result a line, in their order. The status is 200 when all
+// lines could be read: each result has its own.
+func (s *Server) batch(w http.ResponseWriter, r *http.Request, t target, c Caller) error {
+	input := bufio.NewReaderSize(http.MaxBytesReader(w, r.Body, mostBatch), 64<<10)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	controller := http.NewResponseController(w)
+	_ = controller.EnableFullDuplex() // results go out while lines come in, where HTTP/1 can
+	b := &batch{Server: s, ctx: r.Context(), caller: c, vhost: t.vhost, results: make(chan chan result, window), sent: make(chan sent, window)}
+	var working sync.WaitGroup
+	working.Go(func() { b.read(input) })
+	working.Go(b.await)
+	defer working.Wait()
+	out := bufio.NewWriter(w)
+	encoder := json.NewEncoder(out)
+	listening := true
+	for pending := range b.results {
+		res := <-pending
+		if !listening {
+			continue // what is on its way is not stopped
+		}
+		s.Metrics.request(c.Namespace, resultCode(res))
+		if err := encoder.Encode(res); err != nil {
+			listening = false
+		}
+		if len(b.results) == 0 {
+			_ = out.Flush()
+			_ = controller.Flush()
+		}
+	}
+	_ = out.Flush()
+	return nil
+}
+
+// batch is one batch on its way: read starts a message for each line, await
+// waits for the broker's words. A caller who is slow to read results holds up
+// his lines, and not his namespace's window.
+type batch struct {
+	*Server
+	ctx     context.Context //nolint:containedctx // the request's
+	caller  Caller
+	vhost   string
+	results chan chan result // in the lines' order, each of one
+	sent    chan sent
+}
+
+// sent is a message on its way.
+type sent struct {
+	line int
+	id   string
+	*broker.Sent
+	until  time.Time
+	result chan<- result
+}
+
+func (b *batch) read(input *bufio.Reader) {
+	defer close(b.results)
+	defer close(b.sent)
+	for n := 1; ; n++ {
+		raw, err := readLine(input, b.Body)
+		if err != nil && len(raw) == 0 {
+			if !errors.Is(err, io.EOF) {
+				last := make(chan result, 1)
+				last <- result{Line: n, Status: http.StatusBadRequest, Error: "invalid", Message: err.Error()}
+				b.results <- last
+			}
+			return
+		}
+		if len(raw) > 0 {
+			its := make(chan result, 1)
+			b.results <- its
+			b.start(n, raw, its)
+		}
+	}
+}
+
+// start begins to publish a line.
+func (b *batch) start(n int, raw []byte, its chan<- result) {
+	m, err := b.parse(b.ctx, b.caller, b.vhost, raw)
+	if err != nil {
+		its <- resultOf(n, "", err)
+		return
+	}
+	until := time.Now().Add(b.Timeout)
+	ctx, cancel := context.WithDeadline(b.ctx, until) // another message with its id may never be confirmed
+	defer cancel()
+	on, err := b.publisher(b.caller, b.vhost).Start(ctx, m)
+	if err != nil { // not sent: once more, with the patience of a single message
+		go func() { its <- resultOf(n, m.ID, b.send(b.ctx, b.caller, b.vhost, m)) }() // batch waits for it
+		return
+	}
+	b.sent <- sent{n, m.ID, on, until, its}
+}
+
+// patience is how long those behind a message wait for it with their places in
+// the namespace's window: the queue that it goes to may not answer, and theirs do.
+const patience = 20 * time.Millisecond
+
+func (b *batch) await() {
+	var late sync.WaitGroup
+	defer late.Wait()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for m := range b.sent {
+		select {
+		case <-m.Done(): // mostly
+			b.settle(m)
+			continue
+		default:
+		}
+		timer.Reset(patience)
+		select {
+		case <-m.Done():
+			b.settle(m)
+		case <-timer.C:
+			late.Go(func() { b.settle(m) })
+		}
+	}
+}
+
+func (b *batch) settle(m sent) {
+	outcome, err := m.Wait(b.ctx, m.until)
+	m.result <- resultOf(m.line, m.id, outcomeError(outcome, err, m.id))
+}
+
+func resultCode(r result) string {
+	if r.Error == "" {
+		return "confirmed"
+	}
+	return r.Error
+}
+
+// readLine reads a line without its end; one that is too long is an error.
+func readLine(r *bufio.Reader, most int64) ([]byte, error) {
+	var all []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		all = append(all, part...)
+		if int64(len(all)) > 2*most { // of escapes and the rest
+			return nil, fmt.Errorf("a line has more than %d bytes", 2*most)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			for len(all) > 0 && (all[len(all)-1] == '\n' || all[len(all)-1] == '\r') {
+				all = all[:len(all)-1]
+			}
+			return all, err
+		}
+	}
+}
+
+func resultOf(n int, id string, err error) result {
+	res := result{Line: n, ID: id, Status: http.StatusAccepted}
+	var r *refusal
+	switch {
+	case err == nil:
+	case errors.As(err, &r):
+		res.Status, res.Error, res.Message = r.status, r.code, r.Error()
+	default:
+		res.Status, res.Error, res.Message = http.StatusInternalServerError, "internal", "something went wrong in the gateway"
+	}
+	return res
+}
+
+// readMessage reads a line. A field that there is not is an error, as a property
+// is that a caller may not set: who meant it is told.
+func readMessage(raw []byte) (l line, err error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil {
+		return l, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return l, errors.New("there is more than one on the line")
+	}
+	if l.Body != "" && len(l.Base64) > 0 {
+		return l, errors.New("it has body and bodyBase64")
+	}
+	return l, nil
+}
+
+// parse reads a line of a batch.
+func (s *Server) parse(ctx context.Context, c Caller, vhost string, raw []byte) (*broker.Message, error) {
+	l, err := readMessage(raw)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "invalid", "not a message: %w", err)
+	}
+	exchange, err := s.allowed(ctx, c, vhost, l.Exchange, l.Key)
+	if err != nil {
+		return nil, err
+	}
+	m := &broker.Message{
+		Exchange: exchange, Key: l.Key, ID: l.ID, Body: []byte(l.Body), ContentType: l.ContentType, Type: l.Type,
+		CorrelationID: l.CorrelationID, Expiration: l.Expiration, Priority: l.Priority, Timestamp: time.Now(),
+	}
+	if len(l.Base64) > 0 {
+		m.Body = l.Base64
+	}
+	if int64(len(m.Body)) > s.Body {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "too-large", "a message may have %d bytes", s.Body)
+	}
+	if len(l.Headers) > 0 {
+		m.Headers = map[string]any{}
+	}
+	for name, value := range l.Headers {
+		if err := setHeader(m, name, value); err != nil {
+			return nil, refuse(http.StatusBadRequest, "invalid", "header %s: %w", name, err)
+		}
+	}
+	return m, s.check(m)
+}

@@ -1,0 +1,111 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"landbridge.dev/mq/broker"
+)
+
+// read makes a message of a request.
+func (s *Server) read(w http.ResponseWriter, r *http.Request) (*broker.Message, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.Body))
+	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "too-large", "a message may have %d bytes", s.Body)
+	}
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "invalid", "the body was not read: %w", err)
+	}
+	m := &broker.Message{
+		Body: body, ContentType: r.Header.Get("Content-Type"), Encoding: r.Header.Get("Content-Encoding"),
+		ID: r.Header.Get("Idempotency-Key"), Timestamp: time.Now(), Headers: map[string]any{},
+	}
+	for name, values := range r.Header {
+		if err := setProperty(m, strings.ToLower(name), values); err != nil {
+			return nil, refuse(http.StatusBadRequest, "invalid", "header %s: %w", name, err)
+		}
+	}
+	return m, s.check(m)
+}
+
+// check refuses what would cost a channel or the connection, and completes the
+// rest.
+func (s *Server) check(m *broker.Message) error {
+	if m.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		m.ID = id.String()
+	}
+	if err := m.Check(); err != nil {
+		return refuse(http.StatusBadRequest, "invalid", "%w", err)
+	}
+	return nil
+}
+
+// setProperty takes one header of a request.
+func setProperty(m *broker.Message, name string, values []string) error {
+	value := values[0]
+	property, ours := strings.CutPrefix(name, "mq-")
+	if !ours {
+		switch {
+		case name == "traceparent", name == "tracestate", name == "baggage":
+			m.Headers[name] = strings.Join(values, ",")
+		case strings.HasPrefix(name, "ce-"):
+			m.Headers["cloudEvents:"+strings.TrimPrefix(name, "ce-")] = value
+		}
+		return nil
+	}
+	if len(values) > 1 {
+		return errors.New("is there several times")
+	}
+	if header, ok := strings.CutPrefix(property, "h-"); ok {
+		return setHeader(m, header, value)
+	}
+	switch property {
+	case "type":
+		m.Type = value
+	case "app-id":
+		m.AppID = value
+	case "correlation-id":
+		m.CorrelationID = value
+	case "expiration":
+		m.Expiration = value
+	case "priority":
+		n, err := strconv.ParseUint(value, 10, 8)
+		if err != nil {
+			return fmt.Errorf("%q must be a number from 0 to 255", value)
+		}
+		m.Priority = uint8(n)
+	case "timeout":
+	default:
+		return errors.New("there is no such property that a caller may set; headers are Mq-H-NAME")
+	}
+	return nil
+}
+
+// setHeader takes a header of the message itself.
+func setHeader(m *broker.Message, name, value string) error {
+	if Reserved(name) {
+		return errors.New("is of a name that the broker or Landbridge keeps for itself: it could send the message elsewhere, or speak for others")
+	}
+	m.Headers[name] = value
+	return nil
+}
+
+// Reserved says whether a message's header is not for callers: CC and BCC route
+// a message past every list, and x-, amq. and landbridge- are read by brokers
+// and gateways.
+func Reserved(name string) bool {
+	name = strings.ToLower(name)
+	return name == "cc" || name == "bcc" || strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "amq.") ||
+		strings.HasPrefix(name, "landbridge") || strings.HasPrefix(name, "cloudevents:") || name == ""
+}
