@@ -1,0 +1,374 @@
+package charts_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/chart/loader"
+	"helm.sh/helm/v4/pkg/kube"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"landbridge.dev/testenv/netns"
+	"landbridge.dev/testenv/world"
+)
+
+func TestMain(m *testing.M) {
+	netns.Main(m, netns.Options{Prepare: func(ctx context.Context) error { return world.Prepare(ctx, os.Stderr) }})
+}
+
+// site is a cluster with a device, and Helm.
+type site struct {
+	*world.World
+	helm *action.Configuration
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	w, err := world.Start(t.Context(), world.Options{Dir: t.TempDir(), Progress: os.Stderr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &site{World: w, helm: action.NewConfiguration()}
+	// The rights that a world gives: those of the chart are to be enough.
+	for _, file := range []string{"rbac.yaml", "rbac-gateway.yaml"} {
+		path, err := filepath.Abs(filepath.Join("..", "deploy", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := s.Kubectl(t.Context(), "delete", "-f", path, "--ignore-not-found", "--wait=false"); err != nil {
+			t.Fatal(out.Stderr)
+		}
+	}
+	flags := genericclioptions.NewConfigFlags(false)
+	kubeconfig, in := w.Kube.Kubeconfig(), namespace
+	flags.KubeConfig, flags.Namespace = &kubeconfig, &in
+	if err := s.helm.Init(flags, namespace, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	// Those of Prometheus' operator, as far as the API server has to know them.
+	for _, kind := range []string{"ServiceMonitor", "PrometheusRule"} {
+		s.apply(t, strings.ReplaceAll(strings.ReplaceAll(resourceDefinition, "KINDS", strings.ToLower(kind)+"s"), "KIND", kind))
+	}
+	s.eventually(t, "servicemonitors are known", func() bool {
+		_, err := s.Kubectl(t.Context(), "get", "servicemonitors,prometheusrules", "-A")
+		return err == nil
+	})
+	return s
+}
+
+const resourceDefinition = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: KINDS.monitoring.coreos.com}
+spec:
+  group: monitoring.coreos.com
+  names: {kind: KIND, plural: KINDS}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`
+
+func (s *site) apply(t *testing.T, manifest string) {
+	t.Helper()
+	if err := s.Kube.Apply(t.Context(), []byte(s.Expand(manifest))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits until what is asked for is so.
+func (s *site) eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !is() {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatalf("waiting until %s", what)
+		}
+	}
+}
+
+func (s *site) install(t *testing.T, name string, values map[string]any) {
+	t.Helper()
+	chart, err := loader.Load(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := action.NewInstall(s.helm)
+	i.ReleaseName, i.Namespace, i.CreateNamespace, i.ServerSideApply = name, namespace, true, true
+	i.DisableHooks, i.WaitStrategy, i.Timeout = true, kube.HookOnlyStrategy, time.Minute // no kubelet runs them
+	if _, err := i.Run(chart, values); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *site) upgrade(t *testing.T, name string, values map[string]any) {
+	t.Helper()
+	chart, err := loader.Load(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := action.NewUpgrade(s.helm)
+	u.Namespace, u.DisableHooks, u.WaitStrategy, u.Timeout = namespace, true, kube.HookOnlyStrategy, time.Minute
+	if _, err := u.Run(name, chart, values); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *site) uninstall(t *testing.T, name string) {
+	t.Helper()
+	u := action.NewUninstall(s.helm)
+	u.DisableHooks, u.WaitStrategy, u.Timeout = true, kube.HookOnlyStrategy, time.Minute
+	if _, err := u.Run(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An API server takes each combination, changes it into the next and back, and
+// nothing is left when it goes.
+func TestReleases(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	names := combinations(t)
+	s.install(t, "landbridge", combination(t, names[0]))
+	for _, name := range names[1:] {
+		s.upgrade(t, "landbridge", combination(t, name))
+	}
+	deployments := s.Kube.Client().AppsV1().Deployments(namespace)
+	if _, err := deployments.Get(t.Context(), "landbridge", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+	back := action.NewRollback(s.helm)
+	back.Version, back.DisableHooks, back.WaitStrategy, back.Timeout = slices.Index(names, "everything")+1, true, kube.HookOnlyStrategy, time.Minute
+	if err := back.Run("landbridge"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := deployments.Get(t.Context(), "bridge-gateway", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+	// What is rendered is taken as it is: hooks too, by a dry run.
+	for _, name := range names {
+		for _, hook := range mustRender(t, combination(t, name)).hooks {
+			raw, err := hook.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(s.Dir(), "hook.json")
+			if err := os.WriteFile(file, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := s.Kubectl(t.Context(), "create", "--dry-run=server", "--validate=strict", "-f", file); err != nil {
+				t.Errorf("%s: %s: %s", name, hook.GetName(), out.Stderr)
+			}
+		}
+	}
+	s.uninstall(t, "landbridge")
+	kinds := "deployments,services,configmaps,poddisruptionbudgets,networkpolicies,serviceaccounts,roles,rolebindings,servicemonitors,prometheusrules," +
+		"clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
+	s.eventually(t, "nothing is left", func() bool {
+		out, err := s.Kubectl(t.Context(), "get", kinds, "-n", namespace, "-l", "app.kubernetes.io/instance=landbridge", "-o", "name")
+		return err == nil && out.Stdout == ""
+	})
+}
+
+// The values of docs/install.md are good ones.
+func TestInstallPage(t *testing.T) {
+	t.Parallel()
+	r := mustRender(t, parse(t, block(t, "install.md", "values.yaml")))
+	for _, o := range r.objects {
+		testObject(t, r, o)
+	}
+	if len(r.hooks) != 3 {
+		t.Errorf("%d hooks", len(r.hooks))
+	}
+}
+
+// A controller that runs as the chart's Deployment says, on the chart's
+// configuration and with its rights alone, serves a Service; `check` misses no
+// right. A bad annotation is refused. At the end the hook gives the Service
+// back, so that no finalizer outlives the release.
+func TestController(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ctx := t.Context()
+	values := parse(t, s.Expand(`
+config:
+  cluster: $CLUSTER
+  bigip:
+    - {name: dc1, hosts: [$BIGIP], credentialsDir: /etc/landbridge/dc1, caFile: /etc/landbridge/dc1/ca.crt}
+  addressPools: [{name: public, ranges: [$VIPS], autoAssign: true}]
+  tenants: [{namespaces: [shop], partitions: [web], addressPools: [public]}]
+secrets:
+  dc1: {secretName: landbridge-dc1}
+uninstall: {release: keep}
+`))
+	s.install(t, "landbridge", values)
+	client := s.Kube.Client()
+	deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, "landbridge", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig, err := s.Kube.KubeconfigFor(ctx, namespace, deployment.Spec.Template.Spec.ServiceAccountName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.unfold(t, deployment, kubeconfig)
+	c, err := s.StartController("controller", p.args(deployment.Spec.Template.Spec.Containers[0].Args)[1:]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.Landbridge(ctx, "check", "--config", p.config, "--kubeconfig", kubeconfig); err != nil {
+		t.Errorf("check: %v\n%s", err, out.Stdout)
+	}
+	s.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n"+block(t, "install.md", "web.yaml"))
+	s.eventually(t, "the Service is served", func() bool {
+		return strings.Contains(s.programmed(ctx, t), "True")
+	})
+	if virtuals := s.Virtuals(); len(virtuals) != 1 {
+		t.Errorf("on the device stand %v; the log:\n%s", virtuals, c.Log())
+	}
+	if out, err := s.Landbridge(ctx, "status", "-n", "shop", "--kubeconfig", s.Kube.Kubeconfig()); err != nil || !strings.Contains(out.Stdout, "shop/web") {
+		t.Errorf("status, by asking the controller: %v\n%s%s", err, out.Stdout, out.Stderr)
+	}
+	s.eventually(t, "a bad annotation is refused", func() bool {
+		out, err := s.Kubectl(ctx, "annotate", "service", "web", "-n", "shop", "--overwrite", "landbridge.dev/pod-share=5%")
+		return err != nil && strings.Contains(out.Stderr, `landbridge.dev/pod-share: "5%" must be a whole number from 0 to 100`)
+	})
+
+	hook := find[batchv1.Job](t, mustRender(t, values).hooks, "Job", "landbridge-release").Spec.Template.Spec
+	if hook.ServiceAccountName != deployment.Spec.Template.Spec.ServiceAccountName {
+		t.Errorf("the hook runs as %s", hook.ServiceAccountName)
+	}
+	if out, err := s.Landbridge(ctx, p.args(hook.Containers[0].Args)...); err != nil {
+		t.Fatalf("%v: %v\n%s%s", hook.Containers[0].Args, err, out.Stdout, out.Stderr)
+	}
+	s.uninstall(t, "landbridge")
+	if err := c.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if virtuals := s.Virtuals(); len(virtuals) != 1 {
+		t.Errorf("on the device stand %v, and all of it should", virtuals)
+	}
+	if err := client.CoreV1().Services("shop").Delete(ctx, "web", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.CoreV1().Services("shop").Get(ctx, "web", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the Service is held by a finalizer: %v", err)
+	}
+}
+
+// block is the fenced YAML of a page that begins with a comment of that name.
+func block(t *testing.T, page, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "docs", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(raw), "```yaml\n# "+name+"\n")
+	text, _, ended := strings.Cut(rest, "```")
+	if !found || !ended {
+		t.Fatalf("%s has no %s", page, name)
+	}
+	return text
+}
+
+func (s *site) programmed(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	service, err := s.Kube.Client().CoreV1().Services("shop").Get(ctx, "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range service.Status.Conditions {
+		if c.Type == "landbridge.dev/Programmed" {
+			return string(c.Status) + " " + c.Reason + ": " + c.Message
+		}
+	}
+	return ""
+}
+
+// process is where the files of a pod are on this machine, which has no kubelet.
+type process struct {
+	config, kubeconfig string
+}
+
+// unfold writes the ConfigMap and the Secret of a Deployment to files.
+func (s *site) unfold(t *testing.T, d *appsv1.Deployment, kubeconfig string) process {
+	t.Helper()
+	dir := t.TempDir()
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.Secret != nil && v.Secret.SecretName != "landbridge-dc1" {
+			t.Errorf("Secret %s is mounted", v.Secret.SecretName)
+		}
+	}
+	for _, name := range []string{"credentials/username", "credentials/password", "ca.crt"} {
+		raw, err := os.ReadFile(filepath.Join(s.Dir(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var configuration *corev1.ConfigMap
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.ConfigMap != nil {
+			var err error
+			if configuration, err = s.Kube.Client().CoreV1().ConfigMaps(namespace).Get(t.Context(), v.ConfigMap.Name, metav1.GetOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p := process{config: filepath.Join(dir, "config.yaml"), kubeconfig: kubeconfig}
+	text := strings.ReplaceAll(configuration.Data["config.yaml"], "/etc/landbridge/dc1", dir)
+	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var (
+	configFlag = regexp.MustCompile(`^--config=/etc/landbridge/config/config\.yaml$`)
+	listenFlag = regexp.MustCompile(`^--listen=`)
+)
+
+// args are those of a container, for a process on this machine: its files are
+// elsewhere, it is in no pod that would tell it the Lease's namespace, and its
+// port is not its own.
+func (p process) args(of []string) []string {
+	var args []string
+	for _, a := range of {
+		switch {
+		case configFlag.MatchString(a):
+			a = "--config=" + p.config
+		case listenFlag.MatchString(a):
+			continue
+		}
+		args = append(args, a)
+	}
+	args = append(args, "--kubeconfig="+p.kubeconfig)
+	if of[0] == "release" {
+		args = append(args, "--timeout=60s") // it takes a second
+	}
+	if of[0] == "controller" {
+		args = append(args, "--lease-namespace="+namespace)
+	}
+	return args
+}
