@@ -256,6 +256,10 @@ func (d *Device) Close() error {
 // configurations. Passwords are in it.
 func (d *Device) Snapshot() ([]byte, error) { return d.store.Snapshot() }
 
+// Generation is the number of the last change of the configuration. A reboot
+// and a Restore bring an earlier one back.
+func (d *Device) Generation() int64 { return d.store.Generation() }
+
 // Restore replaces the whole configuration by that of a snapshot.
 func (d *Device) Restore(snapshot []byte) error { return d.store.Restore(snapshot) }
 
@@ -272,3 +276,6 @@ func (d *Device) SetMonitor(pool, member, state string) {
 
 // ForgetTokens logs everybody out, as a restart of the REST daemon does.
 func (d *Device) ForgetTokens() { d.rest.ForgetTokens() }
+
+// ForgetTransactions drops all open transactions, as a restart of icrd does.
+func (d *Device) ForgetTransactions() { d.rest.ForgetTransactions() }

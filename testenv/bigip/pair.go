@@ -14,6 +14,10 @@ import (
 type PairOptions struct {
 	Group    string // name of the sync-failover device group; default "pair"
 	AutoSync bool   // changes go to the peer by themselves
+
+	// Synced is told of each sync once it is done: whose configuration became
+	// that of its peer. It must not ask for another. nil for none.
+	Synced func(from, to *Device)
 }
 
 // Pair is two units of one device group: A starts active, B standby.
@@ -27,6 +31,7 @@ type group struct {
 	name  string
 	auto  bool
 	units [2]*unit
+	told  func(from, to *Device)
 
 	syncing sync.Mutex
 	wake    chan *unit
@@ -91,6 +96,7 @@ func join(a, b *Device, p PairOptions) *Pair {
 		}
 		d.store.Watch(func([]mcp.Key) { g.changed(d.unit) })
 	}
+	g.told = p.Synced
 	go g.run(ctx)
 	return &Pair{A: a, B: b, g: g}
 }
@@ -134,9 +140,7 @@ func (g *group) run(ctx context.Context) {
 		select {
 		case <-g.wake:
 			for _, u := range g.units {
-				if g.ahead(u) {
-					g.push(u)
-				}
+				g.pushNews(u)
 			}
 		case <-ctx.Done():
 			return
@@ -148,21 +152,52 @@ func (g *group) run(ctx context.Context) {
 func (g *group) push(u *unit) {
 	g.syncing.Lock()
 	defer g.syncing.Unlock()
+	g.load(u)
+}
+
+// pushNews is push where the unit is ahead.
+func (g *group) pushNews(u *unit) {
+	g.syncing.Lock()
+	defer g.syncing.Unlock()
+	if g.ahead(u) {
+		g.load(u)
+	}
+}
+
+// load is push with syncing held.
+func (g *group) load(u *unit) {
 	peer := g.other(u)
 	loaded := peer.d.store.SyncFrom(u.d.store)
 	for _, m := range g.units {
 		m.mu.Lock()
-		m.lastSync = loaded
+		m.lastSync, m.behind = loaded, ""
 		m.mu.Unlock()
+	}
+	if g.told != nil {
+		g.told(u.d, peer.d)
 	}
 }
 
-// ahead reports whether a unit changed since the last sync.
+// ahead reports whether a unit's configuration is newer than its peer's: it
+// changed since the last sync, or the peer has come back from a reboot with an
+// older one. Units compare the times of their last changes for this, not what
+// they hold (F5 K13946).
 func (g *group) ahead(u *unit) bool {
+	differs, behind := u.compare()
+	if differs {
+		return !behind
+	}
+	differs, behind = g.other(u).compare()
+	return differs && behind
+}
+
+// compare reports whether a unit holds something else than at the last sync,
+// and whether that is what it returned to in a reboot.
+func (u *unit) compare() (differs, behind bool) {
 	now := u.d.store.Fingerprint()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return now != u.lastSync
+	return now != u.lastSync, now == u.behind
 }
 
 // describe fills in what cm sync-status shows of a group.

@@ -2,8 +2,10 @@ package bigip_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,7 +40,10 @@ func entry(t *testing.T, d *bigip.Device, path, row string) string {
 
 func TestPairManualSync(t *testing.T) {
 	t.Parallel()
-	p := pair(t, bigip.Options{Partitions: []string{"web"}}, bigip.PairOptions{Group: "dg"})
+	var synced []*bigip.Device
+	p := pair(t, bigip.Options{Partitions: []string{"web"}}, bigip.PairOptions{
+		Group: "dg", Synced: func(from, to *bigip.Device) { synced = append(synced, from, to) },
+	})
 	status := func(d *bigip.Device) string { return entry(t, d, "/mgmt/tm/cm/sync-status", "status") }
 	if got := status(p.A); got != "In Sync" {
 		t.Errorf("at the start: %s", got)
@@ -54,6 +59,9 @@ func TestPairManualSync(t *testing.T) {
 	must(t, p.A, "POST", "/mgmt/tm/cm", m{"command": "run", "utilCmdArgs": "config-sync to-group dg"})
 	if _, ok := p.B.Object("ltm/pool", "/web/p"); !ok || status(p.A) != "In Sync" {
 		t.Errorf("after the sync: %v, %s", ok, status(p.A))
+	}
+	if len(synced) != 2 || synced[0] != p.A || synced[1] != p.B {
+		t.Errorf("told of the syncs %v", synced)
 	}
 	must(t, p.B, "POST", "/mgmt/tm/ltm/pool", m{"name": "/web/on-standby"})
 	if p.InSync() {
@@ -105,6 +113,59 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// A failover refuses nobody: who knocks meanwhile is let in by the other unit,
+// and only what the first one had taken is cut.
+func TestFailoverRefusesNobody(t *testing.T) {
+	t.Parallel()
+	p := pair(t, bigip.Options{DataPlane: true}, bigip.PairOptions{AutoSync: true})
+	vip, a := freePort(t), backend(t, "a")
+	must(t, p.A, "POST", "/mgmt/tm/ltm/pool", m{"name": "p", "members": []any{m{"name": a}}})
+	must(t, p.A, "POST", "/mgmt/tm/ltm/virtual", m{"name": "v", "destination": vip, "ipProtocol": "tcp", "pool": "p"})
+	eventually(t, "the pair is in sync", p.InSync)
+	kept, err := net.Dial("tcp", vip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	if _, err := ask(kept); err != nil {
+		t.Fatal(err)
+	}
+	stop, failed := make(chan struct{}), make(chan error, 4)
+	var clients sync.WaitGroup
+	for range cap(failed) {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				c, err := net.Dial("tcp", vip)
+				if err != nil {
+					failed <- err
+					return
+				}
+				c.Close()
+			}
+		})
+	}
+	for range 20 {
+		p.Failover()
+	}
+	close(stop)
+	clients.Wait()
+	close(failed)
+	for err := range failed {
+		t.Errorf("a client was not let in: %v", err)
+	}
+	if _, err := ask(kept); err == nil {
+		t.Error("a connection outlived the failover, which the other unit knows nothing of")
+	}
+	if got := once(t, vip); got != "a" {
+		t.Errorf("afterwards: %q", got)
+	}
+}
+
 func connectionsTotal(t *testing.T, d *bigip.Device) int64 {
 	t.Helper()
 	answer := must(t, d, "GET", "/mgmt/tm/ltm/virtual/~Common~v/stats", nil)
@@ -114,6 +175,33 @@ func connectionsTotal(t *testing.T, d *bigip.Device) int64 {
 		return n
 	}
 	return -1
+}
+
+// A unit that comes back with an older configuration than its peer's is
+// behind, and not ahead.
+func TestPairReboot(t *testing.T) {
+	t.Parallel()
+	for _, auto := range []bool{false, true} {
+		p := pair(t, bigip.Options{}, bigip.PairOptions{Group: "dg", AutoSync: auto})
+		must(t, p.A, "POST", "/mgmt/tm/ltm/pool", m{"name": "p"})
+		must(t, p.A, "POST", "/mgmt/tm/cm", m{"command": "run", "utilCmdArgs": "config-sync to-group dg"})
+		p.A.Reboot() // which was never saved
+		if auto {
+			eventually(t, "the peer's configuration is back", func() bool {
+				_, ok := p.A.Object("ltm/pool", "/Common/p")
+				return ok
+			})
+			continue
+		}
+		details := fmt.Sprint(must(t, p.B, "GET", "/mgmt/tm/cm/sync-status", nil))
+		if !strings.Contains(details, "Synchronize bigip02.lab.local to group dg") || p.InSync() {
+			t.Errorf("after the reboot of the first unit: %s", details)
+		}
+		must(t, p.A, "POST", "/mgmt/tm/ltm/pool", m{"name": "later"})
+		if details := fmt.Sprint(must(t, p.B, "GET", "/mgmt/tm/cm/sync-status", nil)); !strings.Contains(details, "Synchronize bigip01.lab.local to group dg") {
+			t.Errorf("after a change of the first unit: %s", details)
+		}
+	}
 }
 
 func TestReboot(t *testing.T) {

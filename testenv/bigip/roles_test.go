@@ -64,6 +64,31 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	d := device(t, bigip.Options{Partitions: []string{"web"}})
+	for _, c := range []struct {
+		name   string
+		access []any
+		want   string // in the refusal; "" is taken
+	}{
+		{"roles differ by partition", []any{m{"name": "web", "role": "manager"}, m{"name": "Common", "role": "guest"}}, ""},
+		{"an auditor audits everything", []any{m{"name": "all-partitions", "role": "auditor"}}, ""},
+		{"and not a part", []any{m{"name": "web", "role": "auditor"}}, "01070821"},
+		{"an administrator has no other role", []any{m{"name": "all-partitions", "role": "admin"}, m{"name": "web", "role": "guest"}}, "01070821"},
+		{"a resource administrator is one everywhere", []any{m{"name": "web", "role": "resource-admin"}}, "01070821"},
+		{"no such role", []any{m{"name": "web", "role": "boss"}}, "invalid property value"},
+		{"no such partition", []any{m{"name": "nowhere", "role": "guest"}}, "01020036"},
+	} {
+		status, answer := d.Do("POST", "/mgmt/tm/auth/user", m{"name": "u", "password": "u", "partitionAccess": c.access})
+		message, _ := answer["message"].(string)
+		if (status == 200) != (c.want == "") || !strings.Contains(message, c.want) {
+			t.Errorf("%s: %d %s", c.name, status, message)
+		}
+		d.Do("DELETE", "/mgmt/tm/auth/user/u", nil)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -6,6 +6,7 @@ import (
 
 	"landbridge.dev/testenv/bigip/mcp"
 	"landbridge.dev/testenv/bigip/rest"
+	"landbridge.dev/testenv/bigip/tmm"
 )
 
 // unit is what a device is beside its configuration: active or standby, saved,
@@ -19,6 +20,7 @@ type unit struct {
 	saved    *mcp.State // the configuration on disk
 	group    *group     // nil: standalone
 	lastSync string     // fingerprint of the synced configuration at the last sync
+	behind   string     // fingerprint of the older configuration that it returned to since; "" for none
 }
 
 func newUnit(d *Device) *unit {
@@ -34,26 +36,47 @@ func (u *unit) get() (state string, since time.Time, g *group) {
 	return u.state, u.since, u.group
 }
 
-// set changes the failover state and has the data plane follow.
-func (u *unit) set(state string) {
+// become changes the failover state, and says whether it was another.
+func (u *unit) become(state string) bool {
 	u.mu.Lock()
 	changed := u.state != state
 	if changed {
 		u.state, u.since = state, u.d.o.Clock()
 	}
 	u.mu.Unlock()
-	if !changed {
-		return
+	if changed {
+		u.d.logf("failover: %s", state)
 	}
-	u.d.logf("failover: %s", state)
-	if u.d.engine == nil {
-		return
-	}
-	if state == "active" {
+	return changed
+}
+
+// set changes the failover state and has the data plane follow.
+func (u *unit) set(state string) {
+	switch {
+	case !u.become(state) || u.d.engine == nil:
+	case state == "active":
 		u.d.engine.Resume()
-	} else {
+	default:
 		u.d.engine.Pause()
 	}
+}
+
+// handOver leaves an active unit's traffic to its standby peer, which is active
+// once it has it.
+func (u *unit) handOver(state string, peer *unit) {
+	from, to := u.d.engine, peer.d.engine
+	if !u.become(state) {
+		return
+	}
+	switch {
+	case from != nil && to != nil:
+		tmm.HandOver(from, to)
+	case from != nil:
+		from.Pause()
+	case to != nil:
+		to.Resume()
+	}
+	peer.become("active")
 }
 
 // Status says how the unit stands.
@@ -134,9 +157,10 @@ func (u *unit) Failover(action, _ string) error {
 		}
 		u.failover()
 	case "offline":
-		u.set("forced-offline")
-		if g != nil {
-			g.other(u).takeOver()
+		if g != nil && u.isActive() && g.other(u).isStandby() {
+			u.handOver("forced-offline", g.other(u))
+		} else {
+			u.set("forced-offline")
 		}
 	case "online":
 		if g == nil || !g.other(u).isActive() {
@@ -154,18 +178,14 @@ func (u *unit) failover() {
 	if g == nil || !u.isActive() {
 		return
 	}
-	peer := g.other(u)
-	if state, _, _ := peer.get(); state != "standby" {
-		return
+	if peer := g.other(u); peer.isStandby() {
+		u.handOver("standby", peer)
 	}
-	u.set("standby")
-	peer.set("active")
 }
 
-func (u *unit) takeOver() {
-	if state, _, _ := u.get(); state == "standby" {
-		u.set("active")
-	}
+func (u *unit) isStandby() bool {
+	state, _, _ := u.get()
+	return state == "standby"
 }
 
 func (u *unit) isActive() bool {
@@ -183,16 +203,32 @@ func (d *Device) Reboot() {
 	}
 	d.rest.ForgetTokens()
 	d.rest.ForgetTransactions()
+	if g != nil {
+		g.syncing.Lock() // no sync takes what it returns to for a change
+		defer g.syncing.Unlock()
+	}
 	d.unit.mu.Lock()
 	saved := d.unit.saved
 	d.unit.mu.Unlock()
 	d.store.Reinstate(saved)
+	returned := d.store.Fingerprint()
+	d.unit.mu.Lock()
+	defer d.unit.mu.Unlock()
+	d.unit.behind = returned
 }
 
 // FailoverState returns "active", "standby" or "forced-offline".
 func (d *Device) FailoverState() string {
 	state, _, _ := d.unit.get()
 	return state
+}
+
+// FailoverSince is since when FailoverState is what it is. A unit that took over
+// is active once it has the other's traffic: what was begun after that, the
+// other never saw.
+func (d *Device) FailoverSince() time.Time {
+	_, since, _ := d.unit.get()
+	return since
 }
 
 // Failover hands the traffic of an active unit to its standby peer.

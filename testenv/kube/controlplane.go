@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -32,6 +33,15 @@ type Options struct {
 	// Without any there is none.
 	Nodes []string
 
+	// Address makes it a control plane for real nodes (package node): it listens
+	// on that address, which exists and which nodes and pods reach, all
+	// controllers run, and the Service kubernetes leads to it. The zero value:
+	// on a loopback address of its own, with the controllers that tests need.
+	Address netip.Addr
+
+	// Scheduler is the path of kube-scheduler; empty: nobody schedules.
+	Scheduler string
+
 	// APIServerFlags and ControllerManagerFlags come after the flags that
 	// Start gives, and win over them.
 	APIServerFlags, ControllerManagerFlags []string
@@ -55,7 +65,8 @@ type ControlPlane struct {
 	etcd      *process
 	apiServer *process
 	manager   *process
-	files     int // numbers the kubeconfigs made
+	scheduler *process // nil without one
+	files     int      // numbers the kubeconfigs made
 }
 
 // Start starts a control plane and waits until it serves: the API server is
@@ -91,7 +102,9 @@ func Start(ctx context.Context, o Options) (_ *ControlPlane, err error) {
 
 // prepare makes all that the programs find when they start.
 func (cp *ControlPlane) prepare(parent string) (err error) {
-	if cp.host, cp.claim, err = claimHost(); err != nil {
+	if cp.extra.Address.IsValid() {
+		cp.host = cp.extra.Address.String()
+	} else if cp.host, cp.claim, err = claimHost(); err != nil {
 		return err
 	}
 	if cp.dir, err = os.MkdirTemp(parent, "kube-"); err != nil {
@@ -133,16 +146,28 @@ func claimHost() (string, net.Listener, error) {
 	return "", nil, errors.New("claiming a loopback address: 254 control planes run already")
 }
 
-func (cp *ControlPlane) startPrograms(ctx context.Context) (err error) {
+func (cp *ControlPlane) startPrograms(ctx context.Context) error {
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
+	return cp.startProcesses(ctx)
+}
+
+// startProcesses starts all programs. cp.mu is held.
+func (cp *ControlPlane) startProcesses(ctx context.Context) (err error) {
 	if cp.etcd, err = startProcess(cp.dir, cp.binaries.Etcd, cp.etcdFlags()...); err != nil {
 		return err
 	}
 	if err := cp.startAPIServer(ctx); err != nil {
 		return err
 	}
-	cp.manager, err = startProcess(cp.dir, cp.binaries.ControllerManager, cp.managerFlags()...)
+	if cp.manager, err = startProcess(cp.dir, cp.binaries.ControllerManager, cp.managerFlags()...); err != nil || cp.extra.Scheduler == "" {
+		return err
+	}
+	config, err := cp.KubeconfigOf("system:kube-scheduler")
+	if err != nil {
+		return err
+	}
+	cp.scheduler, err = startProcess(cp.dir, cp.extra.Scheduler, "--kubeconfig="+config, "--leader-elect=false", "--bind-address="+cp.host)
 	return err
 }
 
@@ -189,7 +214,7 @@ func (cp *ControlPlane) Stop() error {
 		cp.nodes.Stop()
 	}
 	var errs []error
-	for _, p := range []*process{cp.manager, cp.apiServer, cp.etcd} {
+	for _, p := range []*process{cp.scheduler, cp.manager, cp.apiServer, cp.etcd} {
 		if p != nil {
 			errs = append(errs, p.kill())
 		}
@@ -247,6 +272,21 @@ func (cp *ControlPlane) ResumeAPIServer() error {
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
 	return cp.apiServer.resume()
+}
+
+// PauseManager stops the controller manager from doing anything, so that
+// nobody makes EndpointSlices, say, or cleans up.
+func (cp *ControlPlane) PauseManager() error {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	return cp.manager.pause()
+}
+
+// ResumeManager lets a paused controller manager go on.
+func (cp *ControlPlane) ResumeManager() error {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	return cp.manager.resume()
 }
 
 // Client is a clientset with the administrator's rights and without limits.

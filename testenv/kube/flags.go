@@ -4,7 +4,12 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"time"
 )
+
+// NodeGrace is after how much silence of its kubelet a real node counts as
+// dead. A kubelet speaks every two seconds (package node).
+const NodeGrace = 12 * time.Second
 
 const (
 	etcdPort      = "2379"
@@ -12,6 +17,8 @@ const (
 	claimPort     = "2378" // of claimHost; nothing is served there
 	apiServerPort = "6443"
 	managerPort   = "10257"
+
+	etcdDir = "etcd" // etcd's data, in the control plane's folder
 
 	// advertised has to be given where there is no default route: the API
 	// server ends otherwise, although with --endpoint-reconciler-type=none
@@ -26,7 +33,7 @@ func (cp *ControlPlane) etcdFlags() []string {
 	peer := "http://" + net.JoinHostPort(cp.host, etcdPeerPort)
 	return []string{
 		"--name=default",
-		"--data-dir=" + filepath.Join(cp.dir, "etcd"),
+		"--data-dir=" + filepath.Join(cp.dir, etcdDir),
 		"--listen-client-urls=" + cp.etcdURL(),
 		"--advertise-client-urls=" + cp.etcdURL(),
 		"--listen-peer-urls=" + peer,
@@ -55,6 +62,20 @@ func (cp *ControlPlane) apiServerFlags() []string {
 		"--authorization-mode=Node,RBAC",
 		"--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112",
 		"--endpoint-reconciler-type=none",
+	}
+	if cp.extra.Address.IsValid() {
+		flags = append(flags,
+			"--advertise-address="+cp.host,
+			"--endpoint-reconciler-type=lease",
+			"--service-cluster-ip-range=10.96.0.0/16", // the nodes have IPv4 only
+			"--kubelet-client-certificate="+file("admin.crt"),
+			"--kubelet-client-key="+file("admin.key"),
+			"--kubelet-certificate-authority="+file("ca.crt"),
+			"--kubelet-preferred-address-types=InternalIP",
+			// Pods of a dead node are replaced at once, not after 300 s.
+			"--default-not-ready-toleration-seconds=1",
+			"--default-unreachable-toleration-seconds=1",
+		)
 	}
 	return append(flags, cp.extra.APIServerFlags...)
 }
@@ -87,6 +108,16 @@ func (cp *ControlPlane) managerFlags() []string {
 		"--kube-api-qps=1000",
 		"--kube-api-burst=2000",
 		"--concurrent-service-endpoint-syncs=20",
+	}
+	if cp.extra.Address.IsValid() {
+		flags = append(flags,
+			"--controllers=*",
+			"--root-ca-file="+filepath.Join(cp.dir, "ca.crt"), // what pods trust
+			"--allocate-node-cidrs=false",
+			// Of 50 s and 5 s: who waits for a node's death waits less.
+			"--node-monitor-grace-period="+NodeGrace.String(),
+			"--node-monitor-period=1s",
+		)
 	}
 	return append(flags, cp.extra.ControllerManagerFlags...)
 }

@@ -49,9 +49,9 @@ func newAuthority() (*authority, error) {
 }
 
 // serving makes a server's certificate for addresses and names.
-func (a *authority) serving(ips []net.IP, names []string) (keyPair, error) {
+func (a *authority) serving(server string, ips []net.IP, names []string) (keyPair, error) {
 	return a.issue(&x509.Certificate{
-		Subject:     pkix.Name{CommonName: "kube-apiserver"},
+		Subject:     pkix.Name{CommonName: server},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IPAddresses: ips,
@@ -123,7 +123,7 @@ func newPKI(addrs ...net.IP) (*pki, error) {
 	p := &pki{ca: ca}
 	names := []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}
 	var errs [3]error
-	p.serving, errs[0] = ca.serving(addrs, names)
+	p.serving, errs[0] = ca.serving("kube-apiserver", addrs, names)
 	p.admin, errs[1] = ca.client("admin", "system:masters")
 	_, p.serviceAccounts.key, errs[2] = newKey()
 	return p, errors.Join(errs[:]...)
@@ -136,6 +136,8 @@ func (p *pki) write(dir string) error {
 		"apiserver.crt": p.serving.cert,
 		"apiserver.key": p.serving.key,
 		"sa.key":        p.serviceAccounts.key,
+		"admin.crt":     p.admin.cert, // for the API server, who calls kubelets
+		"admin.key":     p.admin.key,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return err

@@ -58,6 +58,7 @@ func DefaultRanges() []netip.Prefix {
 		netip.MustParsePrefix("203.0.113.0/24"),   // virtual addresses
 		netip.MustParsePrefix("198.51.100.0/24"),  // self addresses, routers
 		netip.MustParsePrefix("10.20.0.0/16"),     // VMs
+		netip.MustParsePrefix("100.64.0.0/10"),    // clients
 		netip.MustParsePrefix("fd00:10:244::/56"), // pods
 		netip.MustParsePrefix("fd00:172:18::/64"), // nodes
 		netip.MustParsePrefix("2001:db8::/32"),    // virtual and self addresses

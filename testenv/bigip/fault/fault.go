@@ -153,6 +153,7 @@ type Effects struct {
 	ForgetTokens     func()
 	LoseTransactions func()
 	Failover         func()
+	Hit              func() // when a call meets a rule; nil for none
 }
 
 // Rules are the faults of one device. They are safe for concurrent use; the
@@ -268,6 +269,9 @@ func (rs *Rules) Wrap(next http.Handler, e Effects) http.Handler {
 		if !ok {
 			next.ServeHTTP(w, req)
 			return
+		}
+		if e.Hit != nil {
+			e.Hit()
 		}
 		if !spend(req.Context(), r.Delay) {
 			return

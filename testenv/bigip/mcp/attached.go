@@ -13,7 +13,8 @@ func prepareAttached(group string) func(*Tx, *input) error {
 		path := written
 		if !strings.HasPrefix(written, "/") {
 			if p, _ := in.body["partition"].(string); p != "" {
-				path = "/" + p + "/" + written
+				sub, _ := in.body["subPath"].(string)
+				path = joinPath(p, sub, written)
 			} else if vs != nil {
 				path = tx.resolve(group, written, vs)
 			}

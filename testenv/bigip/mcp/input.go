@@ -189,7 +189,7 @@ func (in *input) set(tx *Tx, o *Object, p *Prop, v any) error {
 		def, _ := p.Default.(map[string]any)
 		val = merged(o.Map(p.Name), t, def)
 	case string:
-		if p.Type == Ref {
+		if p.Type == Ref && t != "none" { // "none" names nothing, also where it is a parent's
 			val = tx.resolve(p.Target, t, o)
 		}
 	case []any:

@@ -1,11 +1,5 @@
 package mcp
 
-import (
-	"crypto/sha512"
-	"encoding/base64"
-	"strings"
-)
-
 func sysKinds(o Options) []*Kind {
 	return []*Kind{
 		{
@@ -136,28 +130,6 @@ func sysKinds(o Options) []*Kind {
 			`),
 		},
 	}
-}
-
-// settleUser checks the shell and shows the password as crypt(3) would write
-// it.
-func settleUser(_ *Tx, o, _ *Object) error {
-	if shell := o.Str("shell"); shell != "" && shell != "bash" && shell != "tmsh" {
-		return invalidValue("shell", shell)
-	}
-	if password := o.Str("password"); password != "" {
-		sum := sha512.Sum512([]byte(o.Name + "\x00" + password))
-		text := base64.RawStdEncoding.EncodeToString(sum[:])
-		text = strings.ReplaceAll(text, "+", ".")
-		o.Props["encryptedPassword"] = "$6$" + text[:8] + "$" + text
-	}
-	if list, ok := o.Props["partitionAccess"].([]any); ok {
-		for i, e := range list {
-			if s, ok := e.(string); ok {
-				list[i] = map[string]any{"name": s, "role": "guest"}
-			}
-		}
-	}
-	return nil
 }
 
 // fileKind is a certificate or key that profiles refer to: a name, no content.

@@ -1,7 +1,5 @@
 package mcp
 
-import "net/http"
-
 func trafficKinds() []*Kind {
 	return []*Kind{
 		{
@@ -12,6 +10,7 @@ func trafficKinds() []*Kind {
 				metadata      any  -
 			`),
 			settle: checkRule,
+			refs:   ruleRefs,
 		},
 		policyKind(),
 		{
@@ -128,29 +127,6 @@ func trafficKinds() []*Kind {
 		},
 		{Path: "ltm/default-node-monitor", Noun: "default node monitor", Naming: Singleton, Props: table(`rule str -`)},
 	}
-}
-
-// checkRule looks at an iRule as far as storing it needs: its braces match.
-func checkRule(_ *Tx, o, _ *Object) error {
-	depth := 0
-	text := o.Str("apiAnonymous")
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '{':
-			depth++
-		case '}':
-			depth--
-		}
-		if depth < 0 {
-			break
-		}
-	}
-	if depth != 0 {
-		return mcpError(http.StatusBadRequest, "01070151", "Rule [%s] error: %s:1: error: [parse error: missing or extra brace]", o.Path, o.Path)
-	}
-	return nil
 }
 
 // prepareSnatPool makes the translation of each member address, as a device

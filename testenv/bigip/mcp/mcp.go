@@ -64,6 +64,7 @@ type Store struct {
 	generation int64
 	vsIndex    int64
 	statuses   map[Key]Status
+	print      string // Fingerprint; empty when an object changed since
 
 	watchMu  sync.Mutex
 	watchers []func([]Key)

@@ -1,27 +1,69 @@
 package mcp
 
 import (
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// settleRecords gives each record the empty data that a device shows.
+// settleRecords gives each record the empty data that a device shows, and an
+// address without one a length.
 func settleRecords(_ *Tx, o, _ *Object) error {
 	list, _ := o.Props["records"].([]any)
 	out := make([]any, 0, len(list))
 	for _, r := range list {
+		name, data := "", ""
 		switch t := r.(type) {
 		case string:
-			out = append(out, map[string]any{"name": t, "data": ""})
+			name = t
 		case map[string]any:
-			data, _ := t["data"].(string)
-			out = append(out, map[string]any{"name": t["name"], "data": data})
+			name, _ = t["name"].(string)
+			data, _ = t["data"].(string)
 		}
+		if o.Str("type") == "ip" {
+			var ok bool
+			if name, ok = recordAddress(name); !ok {
+				return invalidValue("records", list)
+			}
+		}
+		out = append(out, map[string]any{"name": name, "data": data})
 	}
 	if len(out) > 0 {
 		o.Props["records"] = out
 	}
 	return nil
+}
+
+// recordAddress writes an address record with its length, and its bits beyond
+// that cleared; a route domain stays.
+func recordAddress(name string) (string, bool) {
+	host, bits, hasBits := strings.Cut(name, "/")
+	host, domain, hasDomain := strings.Cut(host, "%")
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return "", false
+	}
+	if !hasBits {
+		bits = strconv.Itoa(a.BitLen())
+	}
+	p, err := a.Prefix(atoi(bits))
+	if err != nil {
+		return "", false
+	}
+	if hasDomain {
+		domain = "%" + domain
+	}
+	return p.Addr().String() + domain + "/" + bits, true
+}
+
+// atoi is -1 for what is no number.
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // EditRecords changes single records of a data group by a clause in tmsh's

@@ -49,6 +49,7 @@ func (s *Store) targetsOf(k Key) []target {
 
 // link enters an object into the configuration and its indexes.
 func (s *Store) link(o *Object) {
+	s.print = ""
 	k := o.Key()
 	if s.objects[k.Kind] == nil {
 		s.objects[k.Kind] = make(map[Key]*Object)
@@ -80,6 +81,7 @@ func (s *Store) link(o *Object) {
 
 // unlink takes an object out again.
 func (s *Store) unlink(o *Object) {
+	s.print = ""
 	k := o.Key()
 	delete(s.objects[k.Kind], k)
 	if o.Kind.parent != nil {

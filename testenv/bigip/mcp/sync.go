@@ -49,6 +49,10 @@ func (s *Store) SyncFrom(from *Store) string {
 func (s *Store) synced() []*Object {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.listSynced()
+}
+
+func (s *Store) listSynced() []*Object {
 	var out []*Object
 	for _, byKey := range s.objects {
 		for _, o := range byKey {
@@ -104,7 +108,16 @@ func (s *Store) replaceSynced(want []*Object) []Key {
 
 // Fingerprint is equal for two configurations whose synced parts are equal.
 func (s *Store) Fingerprint() string {
-	return fingerprint(s.synced())
+	s.mu.RLock()
+	made := s.print
+	s.mu.RUnlock()
+	if made != "" {
+		return made
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.print = fingerprint(s.listSynced())
+	return s.print
 }
 
 func fingerprint(objects []*Object) string {

@@ -118,6 +118,21 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// turn waits until a change may be made, and as long as that takes. Whoever had
+// its turn gives it back by receiving from commits.
+func (s *Server) turn(ctx context.Context) error {
+	select {
+	case s.commits <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !wait(ctx, s.o.CommitLatency) {
+		<-s.commits
+		return ctx.Err()
+	}
+	return nil
+}
+
 type callKey struct{}
 
 func withCall(ctx context.Context, c *call) context.Context {

@@ -3,7 +3,6 @@ package rest
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"landbridge.dev/testenv/bigip/mcp"
 )
@@ -68,9 +67,7 @@ func (s *Server) naming(d *doc, o *mcp.Object, v view) {
 
 func (s *Server) props(d *doc, o *mcp.Object) {
 	live := s.live(o)
-	names := slices.SortedFunc(maps.Keys(o.Props), func(a, b string) int {
-		return strings.Compare(strings.ToLower(a), strings.ToLower(b))
-	})
+	names := slices.SortedFunc(maps.Keys(o.Props), compareFold)
 	for _, name := range names {
 		p, ok := o.Kind.Prop(name)
 		if !ok {
@@ -95,6 +92,23 @@ func (s *Server) props(d *doc, o *mcp.Object) {
 			s.reference(d, p, value)
 		}
 	}
+}
+
+// compareFold orders names of ASCII letters, whatever their case.
+func compareFold(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if c := int(lower(a[i])) - int(lower(b[i])); c != 0 {
+			return c
+		}
+	}
+	return len(a) - len(b)
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // live are properties that show state rather than configuration: session and

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +59,7 @@ type Server struct {
 	store   *mcp.Store
 	tokens  *tokens
 	trans   *transactions
-	commits sync.Mutex
+	commits chan struct{} // one change at a time: no mutex, so that a simulated clock goes on meanwhile
 	opID    atomic.Int64
 	inner   http.Handler
 }
@@ -82,7 +81,7 @@ func New(o Options) *Server {
 	if o.Unit == nil {
 		o.Unit = standalone{o.Store}
 	}
-	s := &Server{o: o, store: o.Store, tokens: newTokens(o.Clock), trans: newTransactions(o.Clock, o.TransactionTimeout)}
+	s := &Server{o: o, store: o.Store, tokens: newTokens(o.Clock), trans: newTransactions(o.Clock, o.TransactionTimeout), commits: make(chan struct{}, 1)}
 	s.inner = http.HandlerFunc(s.handle)
 	if o.Intercept != nil {
 		s.inner = o.Intercept(s.inner)

@@ -47,11 +47,10 @@ func (s *Server) tm(c *call, rest string) (any, error) {
 			return nil, err
 		}
 	}
-	s.commits.Lock()
-	defer s.commits.Unlock()
-	if !wait(c.Context(), s.o.CommitLatency) {
-		return nil, c.Context().Err()
+	if err := s.turn(c.Context()); err != nil {
+		return nil, err
 	}
+	defer func() { <-s.commits }()
 	if err := s.o.Unit.Writable(); err != nil {
 		return nil, err
 	}

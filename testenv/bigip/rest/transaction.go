@@ -302,11 +302,10 @@ func (s *Server) patchTransaction(c *call, tr *transaction) (any, error) {
 // commitTransaction carries out all commands or none. It ends the transaction
 // either way, but for one that was empty or only validated.
 func (s *Server) commitTransaction(c *call, tr *transaction) (any, error) {
-	s.commits.Lock()
-	defer s.commits.Unlock()
-	if !wait(c.Context(), s.o.CommitLatency) {
-		return nil, c.Context().Err()
+	if err := s.turn(c.Context()); err != nil {
+		return nil, err
 	}
+	defer func() { <-s.commits }()
 	if err := s.o.Unit.Writable(); err != nil {
 		return nil, err
 	}

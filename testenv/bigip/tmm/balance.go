@@ -57,11 +57,15 @@ func (p *pool) candidates(except []*member) []*member {
 	return usable[:n]
 }
 
-// ramping gives the weight that slow ramp allows a member, in hundredths, or 1
-// for all when none is ramping. A member that came more than a second after
-// the others gets its share step by step over the slow ramp time.
+// full is the weight of a member that slow ramp does not hold back. It is the
+// same at all times, since what a member has to its credit is in this unit.
+const full = 100
+
+// ramping gives the weight that slow ramp allows a member, in hundredths. A
+// member that came more than a second after the others gets its share step by
+// step over the slow ramp time.
 func (p *pool) ramping(c []*member) func(*member) int64 {
-	plain := func(*member) int64 { return 1 }
+	plain := func(*member) int64 { return full }
 	if p.ramp == 0 || len(c) < 2 {
 		return plain
 	}
@@ -76,9 +80,9 @@ func (p *pool) ramping(c []*member) func(*member) int64 {
 	return func(m *member) int64 {
 		since := m.since.Load()
 		if since-oldest < int64(time.Second) {
-			return 100
+			return full
 		}
-		return min(100, max(1, (now-since)*100/int64(p.ramp)))
+		return min(full, max(1, (now-since)*full/int64(p.ramp)))
 	}
 }
 

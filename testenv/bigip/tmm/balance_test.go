@@ -76,6 +76,23 @@ func TestSlowRamp(t *testing.T) {
 	}
 }
 
+// What a member was given while it was held back is not counted against it
+// later, when there is nobody to hold back.
+func TestAfterSlowRamp(t *testing.T) {
+	t.Parallel()
+	old, young := testMember("old", settings{ratio: 24}), testMember("young", settings{})
+	old.since.Store(time.Now().Add(-time.Hour).UnixNano())
+	young.since.Store(time.Now().Add(-39 * time.Second).UnixNano())
+	p := testPool("ratio-member", old, young)
+	p.ramp = 40 * time.Second
+	for serve(p, 1)["young"] == 0 {
+	}
+	young.since.Store(time.Now().Add(-41 * time.Second).UnixNano())
+	if got := serve(p, 250); got["young"] < 9 || got["young"] > 11 {
+		t.Errorf("after its ramp the young member got %d of 250, want 10", got["young"])
+	}
+}
+
 func TestPersistenceCookie(t *testing.T) {
 	t.Parallel()
 	// The example of F5 K6917: 10.1.1.100, port 8080.

@@ -38,6 +38,7 @@ type Engine struct {
 	mu       sync.Mutex
 	closed   bool
 	paused   bool
+	offered  map[string]*door // while Resume runs: what the peer listened on, by address
 	virtuals map[string]*virtual
 	pools    map[string]*pool
 	probes   map[mcp.Key]*probe
@@ -82,30 +83,6 @@ func (e *Engine) Close() {
 	e.mu.Unlock()
 	e.stop()
 	e.wg.Wait()
-}
-
-// Pause has the unit carry no traffic, as a standby does: it stops listening
-// and cuts what it carried; monitors go on. Resume takes traffic again.
-func (e *Engine) Pause() { e.setPaused(true) }
-
-// Resume reverses Pause.
-func (e *Engine) Resume() { e.setPaused(false) }
-
-func (e *Engine) setPaused(p bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.paused == p || e.closed {
-		return
-	}
-	e.paused = p
-	for path := range maps.Clone(e.virtuals) {
-		e.syncVirtual(path)
-	}
-	if !p {
-		for _, o := range e.store.List("ltm/virtual", "") {
-			e.syncVirtual(o.Path)
-		}
-	}
 }
 
 // changed brings the data plane in step with a commit.

@@ -44,7 +44,10 @@ func (e *Engine) serveHTTP(v *virtual, conf *virtualSettings, client *net.TCPCon
 		return
 	}
 	defer m.untrack(f)
-	v.track(f)
+	if !v.track(f) {
+		f.reset()
+		return
+	}
 	defer v.untrack(f)
 	defer f.reset()
 	cookie := ""

@@ -107,9 +107,13 @@ func (s *udpServer) flow(from netip.AddrPort) *udpFlow {
 		f.reset()
 		return nil
 	}
+	if !s.v.track(f) {
+		m.untrack(f)
+		f.reset()
+		return nil
+	}
 	s.e.remember(s.v, conf, from.Addr(), m)
 	s.flows[from] = f
-	s.v.track(f)
 	m.take()
 	s.v.counters.open()
 	idle := conf.udpIdle

@@ -2,7 +2,6 @@ package tmm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +26,7 @@ type virtual struct {
 	persist  records
 
 	mu    sync.Mutex
+	idle  bool // its unit carries no traffic
 	flows map[cutter]struct{}
 }
 
@@ -62,9 +62,9 @@ func (e *Engine) syncVirtual(path string) {
 	}
 	v.conf.Store(e.virtualSettings(o))
 	address, reason := e.listenAddress(o)
+	v.carries(!e.paused)
 	if e.paused {
 		address = ""
-		v.cut()
 	}
 	if address != v.listen {
 		v.close()
@@ -170,16 +170,22 @@ func (e *Engine) open(v *virtual, address string) string {
 	if network == "udp" {
 		return e.openUDP(v, address, hostPort)
 	}
-	l, err := net.Listen("tcp", hostPort)
-	if err != nil {
-		return fmt.Sprintf("Cannot be served on this machine: %v", err)
+	d := e.offered[address]
+	delete(e.offered, address)
+	if d == nil {
+		l, err := net.Listen("tcp", hostPort)
+		if err != nil {
+			return fmt.Sprintf("Cannot be served on this machine: %v", err)
+		}
+		tl, ok := l.(*net.TCPListener)
+		if !ok {
+			return "Cannot be served on this machine: not TCP"
+		}
+		d = &door{TCPListener: tl}
 	}
-	tl, ok := l.(*net.TCPListener)
-	if !ok {
-		return "Cannot be served on this machine: not TCP"
-	}
-	v.listen, v.listener = address, tl
-	e.spawn(func() { e.accept(v, tl) })
+	d.left = make(chan struct{})
+	v.listen, v.listener = address, d
+	e.spawn(func() { e.accept(v, d) })
 	return ""
 }
 
@@ -204,10 +210,25 @@ func (v *virtual) close() {
 	v.listen = ""
 }
 
-func (v *virtual) track(f cutter) {
+// track enters a flow; false when the unit carries none any more.
+func (v *virtual) track(f cutter) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.idle {
+		return false
+	}
 	v.flows[f] = struct{}{}
+	return true
+}
+
+// carries says whether its unit carries traffic; without, all flows are cut.
+func (v *virtual) carries(yes bool) {
+	v.mu.Lock()
+	v.idle = !yes
+	v.mu.Unlock()
+	if !yes {
+		v.cut()
+	}
 }
 
 func (v *virtual) untrack(f cutter) {
@@ -225,23 +246,6 @@ func (v *virtual) cut() {
 	v.mu.Unlock()
 	for _, f := range flows {
 		f.reset()
-	}
-}
-
-func (e *Engine) accept(v *virtual, l *net.TCPListener) {
-	for {
-		c, err := l.AcceptTCP()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			e.logf("virtual server %s: accepting: %v", v.path, err)
-			if !pause(e.ctx, 10*time.Millisecond) {
-				return
-			}
-			continue
-		}
-		e.spawn(func() { e.serve(v, c) })
 	}
 }
 
@@ -294,7 +298,10 @@ func (e *Engine) relay(v *virtual, conf *virtualSettings, client *net.TCPConn, w
 		return
 	}
 	defer m.untrack(f)
-	v.track(f)
+	if !v.track(f) {
+		f.reset()
+		return
+	}
 	defer v.untrack(f)
 	stop := context.AfterFunc(e.ctx, f.reset)
 	defer stop()

@@ -13,11 +13,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"landbridge.dev/testenv/app"
 )
 
 // server is the sockets of one pod.
 type server struct {
-	pod       string
+	app       *app.App
 	http      *http.Server
 	listeners []net.Listener
 	packets   []net.PacketConn
@@ -25,26 +27,10 @@ type server struct {
 }
 
 // serve listens on every container port at every address: TCP ports answer
-// HTTP, UDP ports answer each datagram with one. The answer is the line
-//
-//	pod=NAME ip=ADDRESS-ASKED client=ADDRESS:PORT
-//
-// and /healthz says 200 or 503, as healthy does.
+// HTTP, UDP ports answer each datagram with one, as package app does.
 func serve(pod string, addrs []netip.Addr, containers []corev1.Container, healthy *atomic.Bool) (*server, error) {
-	s := &server{pod: pod}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		_, _ = io.WriteString(w, s.answer(local, r.RemoteAddr))
-	})
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if !healthy.Load() {
-			http.Error(w, "not ready", http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = io.WriteString(w, "ok\n")
-	})
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	s := &server{app: app.New(pod, healthy.Load)}
+	s.http = &http.Server{Handler: s.app, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	for port := range ports(containers) {
 		for _, a := range addrs {
 			if err := s.listen(port.protocol, netip.AddrPortFrom(a, port.number)); err != nil {
@@ -106,17 +92,9 @@ func (s *server) echo(c net.PacketConn) {
 			return
 		}
 		if err == nil {
-			_, _ = c.WriteTo([]byte(s.answer(c.LocalAddr(), from.String())), from)
+			_, _ = c.WriteTo([]byte(s.app.Answer(c.LocalAddr(), from.String())), from)
 		}
 	}
-}
-
-func (s *server) answer(local net.Addr, client string) string {
-	host, _, err := net.SplitHostPort(local.String())
-	if err != nil {
-		host = local.String()
-	}
-	return fmt.Sprintf("pod=%s ip=%s client=%s\n", s.pod, host, client)
 }
 
 // close closes all sockets and connections at once.
