@@ -20,15 +20,16 @@ const (
 
 // Addresses are those that a world has for itself, of all in its namespaces.
 type Addresses struct {
-	block int
-	claim net.Listener
+	block   int
+	claim   net.Listener
+	reached bool // by real pods: what they call is at no loopback address
 }
 
 // claimAddresses takes the first block that no other world has.
-func claimAddresses() (*Addresses, error) {
+func claimAddresses(reached bool) (*Addresses, error) {
 	for block := range blocks {
-		a := &Addresses{block: block}
-		l, err := net.Listen("tcp", a.loopback(claimPort))
+		a := &Addresses{block: block, reached: reached}
+		l, err := net.Listen("tcp", a.own(claimPort))
 		if errors.Is(err, syscall.EADDRINUSE) {
 			continue
 		}
@@ -43,9 +44,30 @@ func claimAddresses() (*Addresses, error) {
 
 func (a *Addresses) release() error { return a.claim.Close() }
 
-// loopback is the world's own loopback address with a port.
-func (a *Addresses) loopback(port string) string {
+// own is the world's own address with a port, for what it runs: a loopback
+// address, or one that real pods reach.
+func (a *Addresses) own(port string) string {
+	if a.reached {
+		return net.JoinHostPort(fmt.Sprintf("198.51.100.%d", a.block*blockSize+1), port)
+	}
 	return net.JoinHostPort(fmt.Sprintf("127.1.%d.1", a.block), port)
+}
+
+// Broker is where the broker is: no loopback address, which machines set apart
+// could not reach.
+func (a *Addresses) Broker() netip.Addr {
+	return netip.AddrFrom4([4]byte{198, 51, 100, byte(200 + a.block)})
+}
+
+// unit is "host:port" of the device's nth unit, 0 or 1.
+func (a *Addresses) unit(n int, port string) string {
+	if n == 0 {
+		return a.own(port)
+	}
+	if a.reached {
+		return net.JoinHostPort(fmt.Sprintf("198.51.100.%d", a.block*blockSize+2), port)
+	}
+	return net.JoinHostPort(fmt.Sprintf("127.1.%d.201", a.block), port)
 }
 
 // controller is where the nth landbridge serves metrics and health.
@@ -82,5 +104,11 @@ func nth(a netip.Addr, n int) netip.Addr {
 	return a
 }
 
-// Management is "host:port" of the device's iControl REST.
-func (a *Addresses) Management() string { return a.loopback("443") }
+// Clients are the nth 65,536 addresses that clients may come from, 0 to 3.
+func (a *Addresses) Clients(n int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(64 + 4*a.block + n), 0, 0}), 16)
+}
+
+// Management is "host:port" of the iControl REST of the device's nth unit, 0 or
+// 1: what passes the gate.
+func (a *Addresses) Management(n int) string { return a.unit(n, "443") }

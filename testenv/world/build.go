@@ -9,20 +9,26 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 
+	"landbridge.dev/testenv/debian"
 	"landbridge.dev/testenv/kube"
+	"landbridge.dev/testenv/node"
+	"landbridge.dev/testenv/programs"
+	"landbridge.dev/testenv/router"
 )
 
-// Prepare builds what a world needs: the Kubernetes programs, once, and
-// landbridge itself from this source tree. It is called outside of the
-// namespaces, since a first build takes the network. progress is told what is
-// built and how long it takes; when nothing is left to do it is told nothing.
+// Prepare installs and builds what a world needs: packages of Debian and the
+// Kubernetes programs, once, and landbridge itself from this source tree. It is
+// called outside of the namespaces, since a first time takes the network.
+// progress is told what is done and how long it takes; when nothing is left to
+// do it is told nothing.
 func Prepare(ctx context.Context, progress io.Writer) error {
+	if err := debian.Install(ctx, progress, packages()...); err != nil {
+		return err
+	}
 	if _, err := kube.Build(ctx, progress); err != nil {
 		return err
 	}
@@ -33,10 +39,21 @@ func Prepare(ctx context.Context, progress io.Writer) error {
 	return build(ctx, binary, progress)
 }
 
+// PrepareNodes is Prepare for a world with real nodes.
+func PrepareNodes(ctx context.Context, progress io.Writer) error {
+	if err := node.Prepare(ctx, progress); err != nil {
+		return err
+	}
+	return Prepare(ctx, progress)
+}
+
+// packages are those that a world runs as they come from Debian.
+func packages() []string { return append([]string{"rabbitmq-server"}, router.Packages()...) }
+
 // Binary is where Prepare leaves the landbridge program: one built with the
 // race detector if this program is.
 func Binary() (string, error) {
-	dir, err := CacheDir()
+	dir, err := programs.CacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -47,25 +64,13 @@ func Binary() (string, error) {
 	return filepath.Join(dir, kind, "landbridge"), nil
 }
 
-// CacheDir is where built programs are kept.
-func CacheDir() (string, error) {
-	if dir := os.Getenv(kube.CacheEnv); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("%w: set %s to a folder for built programs", err, kube.CacheEnv)
-	}
-	return filepath.Join(dir, "landbridge"), nil
-}
-
 // longBuild is what a build with a warm cache does not take.
 const longBuild = 10 * time.Second
 
 // build builds landbridge. The go command knows what is up to date; several
 // processes may build at once.
 func build(ctx context.Context, binary string, progress io.Writer) error {
-	root, err := sourceTree(ctx)
+	root, err := programs.SourceTree(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,15 +83,18 @@ func build(ctx context.Context, binary string, progress io.Writer) error {
 	}
 	defer unlock()
 	began := time.Now()
-	args := []string{"build", "-o", binary + ".new"}
+	// What the image has (package image), so that it is compiled once.
+	args, env := []string{"build", "-o", binary + ".new"}, []string{"CGO_ENABLED=0"}
 	if raceEnabled {
-		args = append(args, "-race")
+		args, env = append(args, "-race"), nil
+	} else {
+		args = append(args, "-trimpath")
 	}
 	if _, err := os.Stat(binary); errors.Is(err, os.ErrNotExist) {
 		fmt.Fprintf(progress, "building landbridge into %s: once, up to a minute or two on 2 cores\n", filepath.Dir(binary))
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/landbridge")...)
-	cmd.Dir = root
+	cmd.Dir, cmd.Env = root, append(os.Environ(), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
@@ -96,20 +104,4 @@ func build(ctx context.Context, binary string, progress io.Writer) error {
 		fmt.Fprintf(progress, "  landbridge: %.0f s\n", took.Seconds())
 	}
 	return os.Rename(binary+".new", binary) // a running one keeps its file
-}
-
-// sourceTree finds the checkout: the one that this file was compiled from,
-// otherwise the one that the process runs in.
-func sourceTree(ctx context.Context) (string, error) {
-	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
-		root := filepath.Join(filepath.Dir(file), "..", "..")
-		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			return root, nil
-		}
-	}
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "landbridge.dev").Output()
-	if err != nil {
-		return "", errors.New("the source tree is not found: run this inside a checkout of landbridge.dev")
-	}
-	return strings.TrimSpace(string(out)), nil
 }

@@ -24,6 +24,9 @@ type Tally struct {
 	Failures map[string]int
 }
 
+// Dial connects as net.Dialer's DialContext does, from wherever it is.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
 func newTally() Tally { return Tally{Pods: map[string]int{}, Failures: map[string]int{}} }
 
 // String writes a line for each pod, then one for each kind of failure:
@@ -68,18 +71,21 @@ func (t Tally) add(pod string, err error) {
 }
 
 // Get asks a URL n times, over a connection of its own each time.
-func Get(ctx context.Context, url string, n int) Tally {
+func Get(ctx context.Context, url string, n int) Tally { return GetFrom(ctx, nil, url, n) }
+
+// GetFrom is Get by a client that is elsewhere; nil is here.
+func GetFrom(ctx context.Context, from Dial, url string, n int) Tally {
 	t := newTally()
 	for range n {
-		t.add(get(ctx, url))
+		t.add(get(ctx, from, url))
 	}
 	return t
 }
 
-func get(ctx context.Context, url string) (pod string, err error) {
+func get(ctx context.Context, from Dial, url string) (pod string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	status, body, err := fetch(ctx, url)
+	status, body, err := fetchFrom(ctx, from, url)
 	if err != nil {
 		return "", err
 	}
@@ -191,7 +197,10 @@ const loadInterval = 5 * time.Millisecond
 
 // StartLoad asks a URL every 5 ms, over a connection of its own each time,
 // until Stop.
-func StartLoad(url string) *Load {
+func StartLoad(url string) *Load { return StartLoadFrom(nil, url) }
+
+// StartLoadFrom is StartLoad by a client that is elsewhere; nil is here.
+func StartLoadFrom(from Dial, url string) *Load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Load{cancel: cancel, done: make(chan struct{}), tally: newTally()}
 	go func() {
@@ -199,7 +208,7 @@ func StartLoad(url string) *Load {
 		tick := time.NewTicker(loadInterval)
 		defer tick.Stop()
 		for ctx.Err() == nil {
-			l.tally.add(get(context.WithoutCancel(ctx), url))
+			l.tally.add(get(context.WithoutCancel(ctx), from, url))
 			select {
 			case <-tick.C:
 			case <-ctx.Done():

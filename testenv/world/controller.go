@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -20,39 +21,60 @@ const pollInterval = 20 * time.Millisecond
 type Controller struct {
 	name string
 	addr string // of its metrics and health
-	log  string // path of its output
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // how it ended; to be read after done
+	// speaks is where it has its BGP sessions from.
+	speaks netip.Addr
+	log    string // path of its output
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when it has ended
+	err    error         // how it ended; to be read after done
 }
 
 // StartController starts a landbridge controller in the background, under the
 // name that its log file has. Flags come after those that every controller
 // gets, and win over them. One that has ended may be started again.
 func (w *World) StartController(name string, flags ...string) (*Controller, error) {
+	return w.launch(name, w.kubecfg, append([]string{
+		"controller", "--lease-namespace", Namespace,
+		// A successor need not wait the usual 15 s.
+		"--lease-duration", "2s", "--lease-renew", "1500ms", "--lease-retry", "500ms",
+	}, flags...))
+}
+
+// launch starts a program of landbridge that goes on until it is stopped.
+func (w *World) launch(name, kubeconfig string, args []string) (*Controller, error) {
+	return w.launchBy((*exec.Cmd).Start, name, kubeconfig, args)
+}
+
+// launchBy is launch by a way to start a command.
+func (w *World) launchBy(start func(*exec.Cmd) error, name, kubeconfig string, args []string) (*Controller, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if old := w.controllers[name]; old != nil && !old.ended() {
 		return nil, fmt.Errorf("controller %s runs already", name)
 	}
 	c := &Controller{name: name, log: w.path(name + ".log"), done: make(chan struct{})}
-	c.addr = w.Addresses.controller(len(w.controllers))
+	c.addr, c.speaks = w.Addresses.controller(len(w.controllers)), w.Addresses.speaker(len(w.controllers))
 	if old := w.controllers[name]; old != nil {
-		c.addr = old.addr
+		c.addr, c.speaks = old.addr, old.speaks
 	}
 	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("controller %s: %w", name, err)
 	}
 	defer log.Close()
-	c.cmd = exec.Command(w.binary, append([]string{
-		"controller", "--config", w.Config(), "--kubeconfig", w.kubecfg,
-		"--listen", c.addr, "--reload-interval", "100ms", "--lease-namespace", Namespace,
-		// A successor need not wait the usual 15 s.
-		"--lease-duration", "2s", "--lease-renew", "1500ms", "--lease-retry", "500ms",
-	}, flags...)...)
+	switch args[0] {
+	case "gateway":
+		args = append([]string{args[0], "--api-listen", c.API()}, args[1:]...)
+	case "controller":
+		args = append([]string{args[0], "--bgp-address", c.speaks.String()}, args[1:]...)
+	}
+	common := []string{args[0], "--config", w.Config(), "--kubeconfig", kubeconfig, "--listen", c.addr, "--reload-interval", "100ms"}
+	if args[0] == "agent" {
+		common = args[:1]
+	}
+	c.cmd = exec.Command(w.binary, append(common, args[1:]...)...)
 	c.cmd.Stdout, c.cmd.Stderr = log, log
-	if err := c.cmd.Start(); err != nil {
+	if err := start(c.cmd); err != nil {
 		return nil, fmt.Errorf("controller %s: %w", name, err)
 	}
 	go func() {
@@ -84,6 +106,9 @@ func (w *World) Controllers() []*Controller {
 	return all
 }
 
+// PID is its process.
+func (c *Controller) PID() int { return c.cmd.Process.Pid }
+
 func (c *Controller) ended() bool {
 	select {
 	case <-c.done:
@@ -96,8 +121,8 @@ func (c *Controller) ended() bool {
 // Stop tells the controller to end, and waits until it has. An exit code other
 // than 0 is an error.
 func (c *Controller) Stop(ctx context.Context) error {
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("controller %s: %w", c.name, err)
+	if err := c.End(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
 	}
 	select {
 	case <-c.done:
@@ -110,10 +135,27 @@ func (c *Controller) Stop(ctx context.Context) error {
 	return nil
 }
 
+// End tells the controller to end (SIGTERM).
+func (c *Controller) End() error { return c.signal(syscall.SIGTERM) }
+
 // Kill ends the controller at once (SIGKILL), and waits until it has ended.
 func (c *Controller) Kill() {
 	_ = c.cmd.Process.Kill() // it may have ended
 	<-c.done
+}
+
+// Pause stops the controller from doing anything, as a machine that hangs does
+// (SIGSTOP); Resume lets it go on.
+func (c *Controller) Pause() error { return c.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused controller go on, which knows of no pause.
+func (c *Controller) Resume() error { return c.signal(syscall.SIGCONT) }
+
+func (c *Controller) signal(s syscall.Signal) error {
+	if err := c.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("controller %s: %w", c.name, err)
+	}
+	return nil
 }
 
 // Log is all that the controller has written, over all its lives.
@@ -143,13 +185,21 @@ func (c *Controller) AwaitStandby(ctx context.Context) error {
 	})
 }
 
-// AwaitLeading waits until the controller leads, has read all of the device,
-// and nothing that it read waits to be compared.
+// AwaitLeading waits until the controller leads, has read all of the device and
+// of its own speaker, and nothing that it read waits to be compared.
 func (c *Controller) AwaitLeading(ctx context.Context) error {
 	return c.await(ctx, "until it leads and the device is read", func(ctx context.Context) bool {
 		m := c.metrics(ctx)
-		return m["landbridge_leader"] == 1 && m[`landbridge_backend_up{backend="bigip/dc1"}`] == 1 &&
-			m[`landbridge_dirty_services{backend="bigip/dc1"}`] == 0
+		up := 0
+		for name, value := range m {
+			switch {
+			case strings.HasPrefix(name, "landbridge_backend_up{") && value == 1:
+				up++
+			case strings.HasPrefix(name, "landbridge_backend_up{"), strings.HasPrefix(name, "landbridge_dirty_services{") && value > 0:
+				return false
+			}
+		}
+		return m["landbridge_leader"] == 1 && up > 0
 	})
 }
 
@@ -189,6 +239,9 @@ func (c *Controller) AwaitEnd(ctx context.Context) error {
 		return c.failure(fmt.Errorf("waiting for its end: %w", ctx.Err()))
 	}
 }
+
+// API is "host:port" of a gateway's API.
+func (c *Controller) API() string { return strings.TrimSuffix(c.addr, "8080") + "8081" }
 
 // Address is "host:port" of the controller's metrics and health.
 func (c *Controller) Address() string { return c.addr }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,15 +17,44 @@ import (
 	"landbridge.dev/testenv/bigip"
 )
 
+// Units are the device's units: both of a pair, otherwise one.
+func (w *World) Units() []*bigip.Device {
+	if w.Pair != nil {
+		return []*bigip.Device{w.Pair.A, w.Pair.B}
+	}
+	return []*bigip.Device{w.Device}
+}
+
+// Active is the unit that carries the traffic, or of a pair where neither does
+// the first. What the methods of World say of the device, they say of this one.
+func (w *World) Active() *bigip.Device {
+	if w.Pair != nil {
+		if d := w.Pair.Active(); d != nil {
+			return d
+		}
+	}
+	return w.Device
+}
+
+// AllWrites is how many changes were asked of all units, by whomever.
+func (w *World) AllWrites() int {
+	n := 0
+	for _, d := range w.Units() {
+		n += d.Writes()
+	}
+	return n
+}
+
 // Members describes the members of a pool, one a line, sorted:
 //
 //	web-1:8080 session=monitor-enabled state=up ratio=1
 //
 // in the device's words, with the pod's or node's name in place of its address
-// where one is known, and with "draining" and "terminating" where landbridge
-// has noted that in the description.
+// where one is known, with its priority group unless that is 0, and with
+// "draining", "terminating" and "lent" where landbridge has noted that in the
+// description.
 func (w *World) Members(ctx context.Context, pool string) ([]string, error) {
-	if _, ok := w.Device.Object("ltm/pool", pool); !ok {
+	if _, ok := w.Active().Object("ltm/pool", pool); !ok {
 		return nil, fmt.Errorf("pool %s is not on the device", pool)
 	}
 	names, err := w.names(ctx)
@@ -32,12 +62,15 @@ func (w *World) Members(ctx context.Context, pool string) ([]string, error) {
 		return nil, err
 	}
 	var lines []string
-	for _, path := range w.Device.Objects("ltm/pool/members", pool) {
-		m, ok := w.Device.Object("ltm/pool/members", pool+" "+path)
+	for _, path := range w.Active().Objects("ltm/pool/members", pool) {
+		m, ok := w.Active().Object("ltm/pool/members", pool+" "+path)
 		if !ok {
 			continue // gone between
 		}
 		line := fmt.Sprintf("%s session=%v state=%v ratio=%v", endpoint(m, names), m["session"], m["state"], m["ratio"])
+		if p := fmt.Sprint(m["priorityGroup"]); p != "0" {
+			line += " priority=" + p
+		}
 		lines = append(lines, line+noted(m))
 	}
 	slices.Sort(lines)
@@ -53,6 +86,9 @@ func noted(member map[string]any) string {
 	}
 	if strings.Contains(note, " terminating=true") {
 		said += " terminating"
+	}
+	if strings.Contains(note, "landbridge-loan ") {
+		said += " lent"
 	}
 	return said
 }
@@ -103,8 +139,8 @@ func (w *World) names(ctx context.Context) (map[string]string, error) {
 //	/web/lb_test_shop_web_80 203.0.113.10:80 tcp enabled pool=/web/lb_test_shop_web_80
 func (w *World) Virtuals() []string {
 	var lines []string
-	for _, path := range w.Device.Objects("ltm/virtual", "") {
-		v, ok := w.Device.Object("ltm/virtual", path)
+	for _, path := range w.Active().Objects("ltm/virtual", "") {
+		v, ok := w.Active().Object("ltm/virtual", path)
 		if !ok {
 			continue // gone between
 		}
@@ -124,18 +160,33 @@ func (w *World) Virtuals() []string {
 }
 
 // kinds are those that landbridge makes on a device.
-func kinds() []string { return []string{"ltm/virtual", "ltm/pool", "ltm/node", "ltm/virtual-address"} }
+func kinds() []string {
+	return []string{
+		"ltm/virtual", "ltm/pool", "ltm/node", "ltm/virtual-address", "ltm/rule", "ltm/data-group/internal", "ltm/persistence/source-addr",
+		"ltm/monitor/tcp", "ltm/monitor/udp", "ltm/monitor/http", "ltm/monitor/https",
+	}
+}
+
+// stock says whether an object comes with the device.
+func (w *World) stock(kind, path string) bool {
+	o, ok := w.Active().Object(kind, path)
+	generation, _ := o["generation"].(int64)
+	return ok && generation <= 1 && strings.HasPrefix(path, "/Common/")
+}
 
 // Standing lists all that stands on the device of what landbridge makes and of
-// the same kinds, as "KIND PATH": virtual servers, pools, members, nodes and
-// virtual addresses.
+// the same kinds, as "KIND PATH": virtual servers, pools, members, nodes,
+// virtual addresses, and what these refer to, but for what comes with a device.
 func (w *World) Standing() []string {
 	var lines []string
 	for _, kind := range kinds() {
-		for _, path := range w.Device.Objects(kind, "") {
+		for _, path := range w.Active().Objects(kind, "") {
+			if w.stock(kind, path) {
+				continue
+			}
 			lines = append(lines, kind+" "+path)
 			if kind == "ltm/pool" {
-				for _, member := range w.Device.Objects("ltm/pool/members", path) {
+				for _, member := range w.Active().Objects("ltm/pool/members", path) {
 					lines = append(lines, "ltm/pool/members "+path+" "+member)
 				}
 			}
@@ -151,7 +202,7 @@ func (w *World) Snapshot(objects ...string) (string, error) {
 	var b strings.Builder
 	for _, o := range objects {
 		kind, path, _ := strings.Cut(o, " ")
-		object, ok := w.Device.Object(kind, path)
+		object, ok := w.Active().Object(kind, path)
 		if !ok {
 			return "", fmt.Errorf("%s is not on the device", o)
 		}
@@ -170,8 +221,10 @@ func (w *World) Foreign() (string, error) {
 	var foreign []string
 	for _, o := range w.Standing() {
 		kind, path, _ := strings.Cut(o, " ")
-		if object, ok := w.Device.Object(kind, path); ok && kind != "ltm/virtual-address" {
-			if note, _ := object["description"].(string); !strings.Contains(note, "landbridge cluster=") {
+		if object, ok := w.Active().Object(kind, path); ok && kind != "ltm/virtual-address" {
+			note, _ := object["description"].(string)
+			text, _ := object["apiAnonymous"].(string) // an iRule has no description
+			if !strings.Contains(note+text, "landbridge cluster=") {
 				foreign = append(foreign, o)
 			}
 		}
@@ -179,11 +232,18 @@ func (w *World) Foreign() (string, error) {
 	return w.Snapshot(foreign...)
 }
 
+// Bookkeeping are the lines of a Snapshot by which a device counts an object's
+// changes, also those that were taken back, and a pool's also those of its
+// members; and what its monitors found, which is no setting.
+func Bookkeeping() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^  "((generation|lastModifiedTime)": [^\n]*|state": "(checking|up|down)",?)\n`)
+}
+
 // Writes describes the changes that were asked of the device, by whomever,
 // after the first n of them: "POST /mgmt/tm/ltm/pool 200".
 func (w *World) Writes(n int) []string {
 	var lines []string
-	for _, r := range w.Device.Requests() {
+	for _, r := range w.Active().Requests() {
 		if isWrite(r) {
 			lines = append(lines, fmt.Sprintf("%s %s %d %s", r.Method, r.Path, r.Status, r.Body))
 		}
@@ -203,15 +263,35 @@ const Quiet = 700 * time.Millisecond
 // ExactWrites waits until there are n writes after the first mark of them, and
 // then for the time quiet that there is none more.
 func (w *World) ExactWrites(ctx context.Context, mark, n int, quiet time.Duration) error {
-	if err := w.Device.WaitWrites(ctx, mark+n); err != nil {
-		return w.wrongWrites(mark, n)
+	return w.WritesWithin(ctx, mark, n, n, quiet)
+}
+
+// WritesWithin waits until there are least writes after the first mark of
+// them, and then until none comes for the time quiet. More than most are an
+// error.
+func (w *World) WritesWithin(ctx context.Context, mark, least, most int, quiet time.Duration) error {
+	if err := w.Active().WaitWrites(ctx, mark+least); err != nil {
+		return w.wrongWrites(mark, least)
 	}
-	more, cancel := context.WithTimeout(ctx, quiet)
-	defer cancel()
-	if err := w.Device.WaitWrites(more, mark+n+1); errors.Is(err, context.DeadlineExceeded) {
-		return ctx.Err()
+	for n := least; n <= most; n++ {
+		more, cancel := context.WithTimeout(ctx, quiet)
+		err := w.Active().WaitWrites(more, mark+n+1)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			return ctx.Err()
+		}
 	}
-	return w.wrongWrites(mark, n)
+	return w.wrongWrites(mark, most)
+}
+
+// Settle waits until no write has come for the time quiet.
+func (w *World) Settle(ctx context.Context, quiet time.Duration) error {
+	for {
+		err := w.ExactWrites(ctx, w.Active().Writes(), 0, quiet)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 func (w *World) wrongWrites(mark, want int) error {

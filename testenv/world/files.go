@@ -2,6 +2,7 @@ package world
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 )
@@ -28,13 +29,35 @@ tenants:
 // in this world.
 func (w *World) Vars() map[string]string {
 	a := w.Addresses
-	return map[string]string{
-		"DIR": w.dir, "CLUSTER": w.cluster,
-		"BIGIP": "https://" + strings.TrimSuffix(a.loopback("443"), ":443"),
+	if w.beside != nil {
+		a = w.beside.Addresses
+	}
+	vars := map[string]string{
+		"DIR": w.dir, "CLUSTER": w.cluster, "UID": w.uid,
+		"BIGIP": strings.Join(w.hosts(a), ", "),
 		"VIP":   a.VIP4(0).String(), "VIP2": a.VIP4(1).String(), "VIP3": a.VIP4(2).String(),
 		"VIP6": a.VIP6(0).String(), "VIP6_2": a.VIP6(1).String(),
+		"MQ": "amqp://" + a.Broker().String() + ":5672", "MQ_MANAGEMENT": "http://" + a.Broker().String() + ":15672",
+		"TOR_A": a.router(0).String(), "TOR_B": a.router(1).String(),
 		"VIPS": a.Virtual4().String(), "VIPS6": a.Virtual6().String(),
+		"VMS": w.Addresses.VMs().String(),
 	}
+	for n, prefix := range w.podNets {
+		vars["PODS_"+string(rune('A'+n))] = prefix
+	}
+	for n := 1; n <= 9; n++ {
+		vars[fmt.Sprintf("VM%d", n)] = w.Addresses.VM(n).String()
+	}
+	return vars
+}
+
+// hosts are the URLs of the device's units.
+func (w *World) hosts(a *Addresses) []string {
+	hosts := make([]string, 0, 2)
+	for n := range w.Units() {
+		hosts = append(hosts, "https://"+strings.TrimSuffix(a.Management(n), ":443"))
+	}
+	return hosts
 }
 
 // Expand replaces the $NAME of Vars in a text, and leaves all others.
@@ -60,9 +83,13 @@ func (w *World) writeFiles() error {
 	if err := os.MkdirAll(w.path("credentials"), 0o755); err != nil {
 		return err
 	}
+	var ca strings.Builder
+	for _, unit := range w.Units() {
+		ca.Write(unit.CA())
+	}
 	files := map[string]string{
 		"landbridge.yaml":      w.Expand(configuration),
-		"ca.crt":               string(w.Device.CA()),
+		"ca.crt":               ca.String(),
 		"credentials/username": Username + "\n",
 		"credentials/password": Password + "\n",
 	}

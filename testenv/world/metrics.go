@@ -12,11 +12,16 @@ import (
 
 // fetch is one GET over a connection of its own.
 func fetch(ctx context.Context, url string) (status int, body string, err error) {
+	return fetchFrom(ctx, nil, url)
+}
+
+// fetchFrom is fetch from elsewhere; nil is from here.
+func fetchFrom(ctx context.Context, from Dial, url string) (status int, body string, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, "", err
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: from}}
 	answer, err := client.Do(r)
 	if err != nil {
 		return 0, "", err
