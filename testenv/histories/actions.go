@@ -2,19 +2,24 @@ package histories
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"testing/synctest"
 	"time"
 
 	"landbridge.dev/sync/state"
 )
 
-func (p *play) cluster(i int) *cluster { return p.clusters[i%len(p.clusters)] }
+// cluster is the one with a number; the first, if there is none.
+func (p *play) cluster(i int) *cluster {
+	for _, c := range p.clusters {
+		if c.index == i {
+			return c
+		}
+	}
+	return p.clusters[0]
+}
 
 func ref(i int) state.Ref { return services()[i%len(services())] }
 
-func clusterName(i int) string { return []string{"prod", "test"}[i] }
+func clusterName(i int) string { return []string{"prod", "test", "the copy of prod"}[i] }
 
 // Put makes a Service, or changes what is written in it.
 type Put struct {
@@ -74,8 +79,25 @@ func (a Pods) do(p *play) { p.cluster(a.Cluster).setPods(ref(a.Service), a.Pods)
 
 func (c *cluster) setPods(ref state.Ref, pods [podCount]Condition) {
 	if s := c.services[ref]; s != nil && !c.away {
-		s.pods = pods
+		s.pods, s.lost = pods, false
 		c.event(ref)
+	}
+}
+
+// Lose takes the EndpointSlices of a Service away, as an API server does that
+// comes back with an older store, until its endpoints are set anew.
+type Lose struct{ Cluster, Service int }
+
+// String says what happens.
+func (a Lose) String() string {
+	return fmt.Sprintf("%s: the EndpointSlices of %s are gone", clusterName(a.Cluster), ref(a.Service))
+}
+
+func (a Lose) do(p *play) {
+	c := p.cluster(a.Cluster)
+	if s := c.services[ref(a.Service)]; s != nil && !c.away {
+		s.lost = true
+		c.event(ref(a.Service))
 	}
 }
 
@@ -152,6 +174,7 @@ func (p *play) reload(c *cluster, g Grants) {
 		return
 	}
 	for _, r := range c.replicas {
+		r.voice.Reconfigure(p.ctx, peerless(c.config))
 		r.act()
 	}
 	c.events()
@@ -173,7 +196,8 @@ func (a Restart) do(p *play) {
 func (p *play) restart(c *cluster, i int) {
 	led := c.replicas[i].leading
 	c.replicas[i].end()
-	c.replicas[i] = p.start(c)
+	c.replicas[i] = p.start(c, i)
+	p.upsets(untilRead)
 	if led {
 		c.replicas[i].lead()
 	}
@@ -202,7 +226,7 @@ func (a Lead) do(p *play) {
 	if c.away {
 		return
 	}
-	p.trouble = time.Now()
+	p.upsets(max(a.Overlap, -a.Overlap) + untilResync) // what two did at once is found by the resync
 	if a.Overlap >= 0 {
 		next.lead()
 		p.pass(a.Overlap)
@@ -213,6 +237,9 @@ func (a Lead) do(p *play) {
 	if a.Overlap < 0 {
 		p.pass(-a.Overlap)
 		next.lead()
+	}
+	if before != nil && before != next && next.leading {
+		before.voice.hush() // it has seen that another leads
 	}
 }
 
@@ -231,7 +258,6 @@ func (a Away) String() string {
 func (a Away) do(p *play) {
 	c := p.cluster(a.Cluster)
 	c.away = true
-	p.trouble = time.Now()
 	p.pass(min(a.For, 10*time.Second))
 	led := c.leader()
 	for _, r := range c.replicas {
@@ -249,6 +275,7 @@ func (a Away) do(p *play) {
 		led = c.replicas[0]
 	}
 	led.lead()
+	p.upsets(untilRead)
 }
 
 // Break makes calls fail from now on.
@@ -257,10 +284,7 @@ type Break struct{ Fault Fault }
 // String says what happens.
 func (a Break) String() string { return "the device: " + a.Fault.String() }
 
-func (a Break) do(p *play) {
-	p.broken = true
-	p.device.fault(a.Fault)
-}
+func (a Break) do(p *play) { p.device.fault(a.Fault) }
 
 // Mend ends all faults.
 type Mend struct{}
@@ -268,14 +292,7 @@ type Mend struct{}
 // String says what happens.
 func (Mend) String() string { return "the device works again" }
 
-func (Mend) do(p *play) { p.mend() }
-
-func (p *play) mend() {
-	p.device.calm()
-	if p.broken {
-		p.broken, p.trouble = false, time.Now()
-	}
-}
+func (Mend) do(p *play) { p.device.calm() }
 
 // Clients makes every member have connections, for a time.
 type Clients struct{ For time.Duration }
@@ -289,23 +306,4 @@ func (a Clients) do(p *play) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy = time.Now().Add(a.For)
-}
-
-// Reboot returns the device to the configuration that it had at the start.
-type Reboot struct{}
-
-// String says what happens.
-func (Reboot) String() string { return "the device is started anew, and has forgotten all" }
-
-func (Reboot) do(p *play) {
-	before := p.device.things()
-	if !p.device.reboot() {
-		return
-	}
-	p.trouble = time.Now()
-	synctest.Wait()
-	p.mu.Lock()
-	names := slices.Concat(slices.Collect(maps.Keys(before)), slices.Collect(maps.Keys(p.planned)))
-	p.mu.Unlock()
-	p.handled(names...)
 }

@@ -2,10 +2,11 @@ package histories
 
 import (
 	"slices"
+	"strings"
 	"time"
 
+	"landbridge.dev/sync/report"
 	"landbridge.dev/sync/state"
-	"landbridge.dev/sync/translate"
 )
 
 // restAfter is how long the longest backoff, the slowest probe and a resync
@@ -29,13 +30,12 @@ func (p *play) rest() {
 			last, seen = time.Now(), n
 		}
 	}
-	p.compareForeign()
 }
 
 // calmDown ends all faults, sees that each cluster has a leader, and demands
 // that every Service is as asked, or says why not.
 func (p *play) calmDown() {
-	p.mend()
+	p.device.calm()
 	Clients{}.do(p)
 	for _, c := range p.clusters {
 		if c.leader() == nil {
@@ -56,6 +56,7 @@ func (p *play) check(c *cluster) {
 	for _, ref := range c.refs() {
 		p.checkService(c, leader, ref, set)
 	}
+	c.routers.checkTables(leader)
 	if !c.config.Applies() {
 		return
 	}
@@ -66,7 +67,7 @@ func (p *play) check(c *cluster) {
 
 func (p *play) checkService(c *cluster, leader *replica, ref state.Ref, set *state.Set) {
 	in, _ := c.input(ref)
-	result := translate.Service(in, translate.Policy{Config: c.config, Identity: c.identity})
+	result := leader.asks(ref)
 	problems, settled := leader.problems(ref)
 	for _, w := range problems {
 		if w.Reason == "" || w.Message == "" {
@@ -76,6 +77,9 @@ func (p *play) checkService(c *cluster, leader *replica, ref state.Ref, set *sta
 	if len(problems) > 0 {
 		return
 	}
+	if c.services[ref].lost && !report.Touched(in.Service) {
+		return // a new Service, whose EndpointSlices are expected in a moment (translate)
+	}
 	switch leaves := !result.Addressed || in.Service.DeletionTimestamp != nil; {
 	case leaves && len(in.Service.Finalizers) > 0:
 		p.violated("%s of %s is not wanted any more, keeps its finalizer, and has no reason", ref, c.identity.Cluster)
@@ -83,7 +87,8 @@ func (p *play) checkService(c *cluster, leader *replica, ref state.Ref, set *sta
 	case !settled:
 		p.violated("%s of %s is neither as asked nor has it a reason: %+v", ref, c.identity.Cluster, leader.records[ref])
 	default:
-		p.checkWant(c, result.Want, set)
+		p.checkWant(c, result.Want.On(deviceName), set)
+		c.routers.check(leader, result.Want, set)
 	}
 }
 
@@ -91,15 +96,18 @@ func (p *play) checkService(c *cluster, leader *replica, ref state.Ref, set *sta
 func (p *play) checkWant(c *cluster, want state.Want, set *state.Set) {
 	wanted := map[state.ID]bool{}
 	for _, o := range want.Objects {
-		wanted[o.ID()] = true
 		have, there := set.Get(o.ID())
+		if m, ok := o.(*state.Monitor); ok {
+			have, there = standingFor(m, set, wanted)
+		}
 		if !there {
 			p.violated("%s is wanted by %s of %s and is not there", o.ID(), want.Service, c.identity.Cluster)
 			continue
 		}
+		wanted[have.ID()] = true
 		if pool, ok := o.(*state.Pool); ok {
 			p.checkPool(c, pool, have.(*state.Pool))
-		} else if !state.Equal(o, have) {
+		} else if !slices.Equal(o.Lines(), have.Lines()) {
 			p.violated("%s is\n%v\nand not as wanted:\n%v", o.ID(), have.Lines(), o.Lines())
 		}
 	}
@@ -111,8 +119,42 @@ func (p *play) checkWant(c *cluster, want state.Want, set *state.Set) {
 	}
 }
 
+// standingFor is the monitor that is there for a wanted one, and for no other:
+// under another number, where one that came before could not become it.
+func standingFor(want *state.Monitor, set *state.Set, taken map[state.ID]bool) (state.Object, bool) {
+	for _, id := range set.Owned(want.Owner.Service) {
+		o, _ := set.Get(id)
+		if id.Kind == state.KindMonitor && !taken[id] && numberless(id.Name) == numberless(want.Path) && slices.Equal(o.Lines(), want.Lines()) {
+			return o, true
+		}
+	}
+	return nil, false
+}
+
+func numberless(path string) string { return strings.TrimRight(path, "0123456789") }
+
+// sameSettings compares pools, but for the numbers of their own monitors.
+func sameSettings(a, b *state.Pool) bool {
+	bare := func(p *state.Pool) *state.Pool {
+		q := *p
+		q.Monitors, q.MinActive = nil, 0 // which a share decides
+		for _, m := range p.Monitors {
+			if strings.HasPrefix(m, p.Path) {
+				m = numberless(m)
+			}
+			q.Monitors = append(q.Monitors, m)
+		}
+		return &q
+	}
+	return bare(a).SameSettings(bare(b))
+}
+
 func (p *play) checkPool(c *cluster, want, have *state.Pool) {
-	if !want.SameSettings(have) {
+	between := sidesOf(want, have)
+	if wrong := between.wrong(); between.divides() && wrong != "" {
+		p.violated("%s of %s is to be divided as %+v, and %s:\n%v", want.Path, c.identity.Cluster, want.Share, wrong, have.Lines())
+	}
+	if !sameSettings(want, have) {
 		p.violated("%s has settings\n%v\nand not as wanted:\n%v", want.ID(), have.Settings(), want.Settings())
 	}
 	for _, m := range want.Members {
@@ -122,9 +164,10 @@ func (p *play) checkPool(c *cluster, want, have *state.Pool) {
 		case there && is.Owner.IsZero(): // somebody else's, and left alone
 		case goes && there:
 			p.violated("%s is still in %s, though its pod ends", is.Line(), want.Path)
+		case !there && m.Terminating && between.divides(): // may have gone, if of the side that takes no clients
 		case !goes && !there:
 			p.violated("%s is missing in %s", m.Line(), want.Path)
-		case !goes && !m.SameWanted(is):
+		case !goes && !between.divides() && !m.SameWanted(is):
 			p.violated("%s in %s is not as wanted: %s", is.Line(), want.Path, m.Line())
 		}
 	}
@@ -139,7 +182,7 @@ func (p *play) checkPool(c *cluster, want, have *state.Pool) {
 // there, or that it is said why not.
 func (p *play) checkLeftovers(c *cluster, leader *replica, ref state.Ref, set *state.Set) {
 	problems, _ := leader.problems(ref)
-	if len(problems) > 0 || len(leader.said[ref].Problems) > 0 {
+	if len(problems) > 0 || len(leader.said[saying{deviceName, ref}].Problems) > 0 {
 		return
 	}
 	for _, id := range set.Owned(ref) {
@@ -167,13 +210,30 @@ func ownersOf(o state.Object) []state.Owner {
 	return owners
 }
 
-// prompt demands of a world without trouble that every ready endpoint is in
-// its pool and enabled, at once.
-func (p *play) prompt() {
-	if p.broken || (!p.trouble.IsZero() && time.Since(p.trouble) < restAfter) {
+// inspect is what the observer demands at every moment.
+func (p *play) inspect() {
+	p.compareForeign()
+	set := p.device.set()
+	p.apart(set)
+	p.prompt(set)
+	for _, c := range p.clusters {
+		c.routers.expire()
+		if leader := c.leader(); leader != nil && !c.away {
+			c.routers.checkHops(leader)
+		}
+	}
+}
+
+// promptly is how long a change in Kubernetes may take to reach a device that
+// answers: all calls that there can be, one after the other.
+const promptly = 5 * time.Second
+
+// prompt demands that every ready endpoint is in its pool and enabled, unless
+// something is wrong that it has to wait for, for no longer than that.
+func (p *play) prompt(set *state.Set) {
+	if p.troubled() {
 		return
 	}
-	set := p.device.set()
 	for _, c := range p.clusters {
 		leader := c.leader()
 		if leader == nil || !c.config.Applies() || c.away {
@@ -181,22 +241,47 @@ func (p *play) prompt() {
 		}
 		for _, ref := range c.refs() {
 			in, _ := c.input(ref)
-			if problems, _ := leader.problems(ref); len(problems) > 0 || in.Service.DeletionTimestamp != nil {
+			if in.Service.DeletionTimestamp != nil || leader.seen.sinceAsked(ref) < promptly {
 				continue
 			}
-			want := translate.Service(in, translate.Policy{Config: c.config, Identity: c.identity}).Want
-			p.checkReady(want, set)
+			result := leader.asks(ref)
+			problems, _ := leader.problems(ref)
+			held := result.Want.Mode == state.Hold && len(problems) == len(result.Problems)
+			if len(problems) == 0 || held {
+				p.checkReady(c, result.Want.On(deviceName), set)
+			}
+			if len(problems) == 0 {
+				c.routers.check(leader, result.Want, set)
+			}
 		}
 	}
 }
 
-func (p *play) checkReady(want state.Want, set *state.Set) {
+// checkReady demands that the ready endpoints of a Service take clients, in the
+// pools that stand where it is held.
+func (p *play) checkReady(c *cluster, want state.Want, set *state.Set) {
 	for _, o := range want.Objects {
 		pool, ok := o.(*state.Pool)
-		if !ok || slices.ContainsFunc(want.Objects, func(v state.Object) bool { _, there := set.Get(v.ID()); return !there }) {
-			continue // a virtual server that has not come yet waits for its address
+		if !ok {
+			continue
 		}
-		have, _ := set.Pool(deviceName, pool.Path)
+		have, there := set.Pool(deviceName, pool.Path)
+		switch {
+		case there && c.identity.Owns(have.Owner) && have.Owner.Service == want.Service:
+		case want.Mode == state.Follow:
+			p.violated("%s is wanted by %s of %s, nothing is wrong, and it is not there", pool.Path, want.Service, c.identity.Cluster)
+			continue
+		default:
+			continue
+		}
+		if want.Mode == state.Hold && hasVMs(have) {
+			continue // it keeps the share that it had
+		}
+		between := sidesOf(pool, have)
+		if between.divides() {
+			p.checkSides(c, want, pool, between)
+			continue
+		}
 		for _, m := range pool.Members {
 			is, there := have.Member(m.Endpoint)
 			if there && is.Owner.IsZero() {

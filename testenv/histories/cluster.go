@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"landbridge.dev/config"
-	"landbridge.dev/sync/report"
 	"landbridge.dev/sync/state"
 	"landbridge.dev/sync/translate"
 )
@@ -19,12 +18,15 @@ import (
 type cluster struct {
 	index    int
 	identity state.Identity
-	config   *config.Config
+	grants   Grants
+	config   *config.Config // what they say
 	services map[state.Ref]*service
 	nodes    [nodeCount]NodeCondition
 	replicas []*replica
-	away     bool // the API server answers nobody
-	made     int  // Services so far, which gives each its age
+	routers  *routers
+	changed  map[state.Ref]time.Time // when people last changed a Service, or what it is made of
+	away     bool                    // the API server answers nobody
+	made     int                     // Services so far, which gives each its age
 }
 
 // service is a Service and its endpoints. The object is replaced, not
@@ -32,19 +34,25 @@ type cluster struct {
 type service struct {
 	object *corev1.Service
 	pods   [podCount]Condition
+	lost   bool // the API server shows none of its EndpointSlices
 }
 
-func newCluster(index int, grants Grants) (*cluster, error) {
+// theCopy is the index of the cluster with the first one's name.
+const theCopy = 2
+
+func newCluster(p *play, index int, grants Grants) (*cluster, error) {
 	c := &cluster{
 		index:    index,
-		identity: state.Identity{Cluster: []string{"prod", "test"}[index], UID: []string{"0123abcd", "4567cdef"}[index]},
-		services: map[state.Ref]*service{},
+		identity: state.Identity{Cluster: []string{"prod", "test", "prod"}[index], UID: []string{"0123abcd", "4567cdef", "89ab0123"}[index]},
+		services: map[state.Ref]*service{}, changed: map[state.Ref]time.Time{},
 	}
+	c.routers = newRouters(p, c)
 	return c, c.configure(grants)
 }
 
 func (c *cluster) configure(g Grants) (err error) {
-	c.config, err = config.Parse(g.yaml(c.identity.Cluster))
+	c.grants = g
+	c.config, err = config.Parse(g.yaml(c.identity.Cluster, c.index))
 	return err
 }
 
@@ -54,7 +62,11 @@ func (c *cluster) input(ref state.Ref) (translate.Input, bool) {
 	if s == nil {
 		return translate.Input{}, false
 	}
-	return translate.Input{Service: s.object, Slices: slicesOf(s.object, s.pods), Nodes: nodesOf(c.index, c.nodes)}, true
+	in := translate.Input{Service: s.object, Nodes: nodesOf(c.index, c.nodes)}
+	if !s.lost {
+		in.Slices = slicesOf(s.object, s.pods)
+	}
+	return in, true
 }
 
 // refs are the Services that there are, sorted.
@@ -110,28 +122,12 @@ func (c *cluster) vanish(ref state.Ref) {
 	c.event(ref)
 }
 
-// setFinalizer puts ours on or takes it off. The API server may be away.
-func (c *cluster) setFinalizer(ref state.Ref, on bool) {
-	s := c.services[ref]
-	if c.away || s == nil {
-		return
-	}
-	s.object = s.object.DeepCopy()
-	s.object.Finalizers = nil
-	if on {
-		s.object.Finalizers = []string{report.Finalizer}
-	}
-	if s.object.DeletionTimestamp != nil && !on {
-		delete(c.services, ref)
-	}
-	c.event(ref)
-}
-
 // event lets every replica see a Service, unless the API server is away.
 func (c *cluster) event(ref state.Ref) {
 	if c.away {
 		return
 	}
+	c.changed[ref] = time.Now()
 	for _, r := range c.replicas {
 		if r.ready {
 			r.translate(ref)

@@ -29,10 +29,23 @@ type device interface {
 	calm()
 	// writes is how many calls had an effect so far, by replicas alone.
 	writes() int
-	// reboot returns to the configuration at the start; false if the device
-	// cannot.
-	reboot() bool
+	// reboot returns a unit to the configuration that it saved last; false if
+	// the device cannot. Of two units the other one takes over.
+	reboot(unit int) bool
+	// failover lets the units of a pair change their roles, sync makes one's
+	// configuration the other's, and makeStandby is a person's hand on the
+	// unit that is not active; false if the device is not a pair, or says no.
+	failover() bool
+	sync(from int) bool
+	makeStandby(o state.Object) bool
+	// inStep says whether the units of a pair hold the same.
+	inStep() bool
+	// close ends what the device does by itself.
+	close()
 }
+
+// theActive is in place of a unit's number: that of the active one.
+const theActive = -1
 
 // thing is an object as it stands on a device, told apart by name alone.
 type thing struct {
@@ -86,6 +99,7 @@ type Failure string
 // The failures. Each is an action of the simulator's fault rules, but for Down.
 const (
 	Refuse       Failure = "refuse"        // a 400 without an effect
+	Denied       Failure = "denied"        // a 401 without an effect
 	CutBefore    Failure = "cut-before"    // the connection is cut, without an effect
 	CutAfter     Failure = "cut-after"     // the connection is cut after the effect
 	Broken       Failure = "500"           // an error of the device, without an effect
@@ -95,18 +109,24 @@ const (
 	Starting     Failure = "starting"      // 404, not registered
 	MCPDLost     Failure = "mcpd-lost"     // 500 of a known kind
 	ForgetTokens Failure = "forget-tokens" // logged out before the call
+	LoseBatches  Failure = "lose-batches"  // open transactions are gone before the call
+	Failover     Failure = "failover"      // of a pair, before the call; a commit is cut
 	Slow         Failure = "slow"          // two seconds
 	Stuck        Failure = "stuck"         // seventy seconds: longer than a call may take
 	Down         Failure = "down"          // refuses connections
 )
 
 func failures() []Failure {
-	return []Failure{Refuse, CutBefore, CutAfter, Broken, Lost, Busy, Page, Starting, MCPDLost, ForgetTokens, Slow, Stuck, Down}
+	return []Failure{
+		Refuse, Denied, CutBefore, CutAfter, Broken, Lost, Busy, Page, Starting, MCPDLost, ForgetTokens, LoseBatches, Failover, Slow, Stuck, Down,
+	}
 }
 
 // Fault is a rule: which calls fail, and how.
 type Fault struct {
 	Do Failure
+	// Unit is which of a pair fails: 0 or 1.
+	Unit int
 	// Writes says that reads are spared.
 	Writes bool
 	// Skip calls are spared, then Count are hit; 0 for all.
@@ -116,6 +136,9 @@ type Fault struct {
 // String writes the rule.
 func (f Fault) String() string {
 	s := string(f.Do)
+	if f.Unit > 0 {
+		s += " of unit " + unitName(f.Unit)
+	}
 	if f.Writes {
 		s += " writes"
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"time"
 
 	"landbridge.dev/sync/state"
 )
@@ -30,11 +29,12 @@ const (
 	AddNode        Deed = "adds a node with the address of a pod"
 	Copy           Deed = "copies a pool of ours, tag and all"
 	RemoveTheirs   Deed = "removes something of their own"
+	AlterTheirs    Deed = "alters something of their own"
 	RestoreEnabled Deed = "enables a member that drains"
 )
 
 func deeds() []Deed {
-	return []Deed{RemoveOurs, AlterOurs, Untag, AddVirtual, AddNamesake, AddMember, AddNode, Copy, RemoveTheirs, RestoreEnabled}
+	return []Deed{RemoveOurs, AlterOurs, Untag, AddVirtual, AddNamesake, AddMember, AddNode, Copy, RemoveTheirs, AlterTheirs, RestoreEnabled}
 }
 
 // String says what happens.
@@ -48,7 +48,7 @@ func (a Hand) do(p *play) {
 		return
 	}
 	p.note("    to %v", names)
-	p.trouble = time.Now()
+	p.upsets(untilResync)
 	p.handled(names...)
 }
 
@@ -73,6 +73,8 @@ func (a Hand) deed(d device, set *state.Set) (names []string, done bool) {
 		return oneOf(a.Which, copies(set), d.make)
 	case RemoveTheirs:
 		return oneOf(a.Which, ofAnybody(set, false), d.remove)
+	case AlterTheirs:
+		return oneOf(a.Which, altered(ofAnybody(set, false)), d.alter)
 	case RestoreEnabled:
 		return oneOf(a.Which, draining(set), d.alter)
 	}
@@ -102,8 +104,8 @@ func namesOf(o state.Object) []string {
 func ofAnybody(set *state.Set, tagged bool) []state.Object {
 	var found []state.Object
 	for o := range set.All() {
-		if _, is := o.(*state.Monitor); is {
-			continue
+		if o.OwnedBy().IsZero() && isAttached(o) {
+			continue // most of them come with the device
 		}
 		if o.OwnedBy().IsZero() != tagged {
 			found = append(found, o)
@@ -153,6 +155,10 @@ func altered(objects []state.Object) []state.Object {
 			m := *o
 			m.Ratio = 7
 			all = append(all, &m)
+		default:
+			if changed := alteredAttached(o); changed != nil {
+				all = append(all, changed)
+			}
 		}
 	}
 	return all
@@ -179,6 +185,10 @@ func untagged(objects []state.Object) []state.Object {
 			m := *o
 			m.Owner, m.Drain, m.Terminating = state.Owner{}, 0, false
 			all = append(all, &m)
+		default:
+			if bare := untaggedAttached(o); bare != nil {
+				all = append(all, bare)
+			}
 		}
 	}
 	return all

@@ -13,8 +13,8 @@ import (
 	"landbridge.dev/testenv/histories"
 )
 
-// Without flags each test plays 300 histories, or as many as fit into a quarter
-// of a minute. For a proof:
+// Without flags each test plays 300 histories, or as many as fit into ten
+// seconds. For a proof:
 //
 //	go test ./testenv/histories -run Simulated -timeout 3h -histories.for 2h -rapid.checks 10000
 //
@@ -25,7 +25,7 @@ var (
 	steps = flag.Int("histories.steps", 25, "how many steps a history has, more or less")
 )
 
-const short = 15 * time.Second
+const short = 10 * time.Second
 
 // TestMain draws the same histories each time, unless a seed is given or the
 // run is a long one: a change is judged by what it changed, and what a new seed
@@ -55,22 +55,27 @@ func TestSimulated(t *testing.T) {
 	proof(t, histories.Simulated)
 }
 
+func TestPair(t *testing.T) {
+	t.Parallel()
+	proof(t, histories.Pair)
+}
+
 func proof(t *testing.T, on histories.Device) {
 	began := time.Now()
 	var sum histories.Figures
 	played, broken := 0, "" // the rule that is being shrunk
 	rapid.Check(t, func(rt *rapid.T) {
-		h := histories.Histories(*steps).Draw(rt, "history")
 		if time.Since(began) > *long && broken == "" {
 			return
 		}
+		h := histories.Histories(*steps, on).Draw(rt, "history")
 		figures, v := playOne(t, h, on)
 		if v != nil && (broken == "" || v.Kind == broken) {
 			if broken == "" { // of a race the shrunk history may not tell
-				t.Logf("%s\n\nfirst seen in the history:\n%s\nwhich went:\n%s\n\nshrinking it", v.Rule, h, v.Log)
+				t.Logf("%s\n\nfirst seen in the history:\n%s\n%#v\nwhich went:\n%s\n\nshrinking it", v.Rule, h, h, v.Log)
 			}
 			broken = v.Kind
-			rt.Logf("%s\n\nthe history:\n%s\nhow it went:\n%s", v.Rule, h, v.Log)
+			rt.Logf("%s\n\nthe history:\n%s\n%#v\nhow it went:\n%s", v.Rule, h, h, v.Log)
 			rt.Fatalf("a rule is broken: %s", v.Kind)
 		}
 		played++

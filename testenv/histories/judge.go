@@ -1,6 +1,7 @@
 package histories
 
 import (
+	"slices"
 	"time"
 
 	"landbridge.dev/sync/apply"
@@ -8,22 +9,41 @@ import (
 	"landbridge.dev/sync/state"
 )
 
-// sinceAsked is for how long a plan may still speak of what was asked before:
+// settling is for how long a plan may still speak of what was asked before:
 // a pool that is to go is looked at first, on a device that is stuck.
-const sinceAsked = 2 * stuck
+const settling = 2 * stuck
 
 // judge demands of a Unit that it takes nothing away from what is wanted, and
 // goes no further than a Service with a problem lets it.
 func (s *seen) judge(u apply.Unit) {
-	s.mu.Lock()
-	asked := s.asked[u.Service]
-	s.mu.Unlock()
-	if time.Since(asked) < sinceAsked {
+	s.judgeService(u)
+	if s.sinceAsked(u.Service) < settling {
 		return
 	}
 	want, _, _ := s.replica.ledger.Want(deviceName, u.Service)
 	for _, c := range u.Changes {
 		s.judgeChange(want, c)
+	}
+}
+
+// judgeService demands of a Unit that no pool is left with nobody who takes new
+// clients that had somebody, and is asked for with somebody for longer than a
+// plan may be on its way.
+func (s *seen) judgeService(u apply.Unit) {
+	if !slices.ContainsFunc(u.Changes, stopsService) {
+		return
+	}
+	before := s.play.device.set()
+	after := before.Clone()
+	plan.ApplyTo(after, u.Changes)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, want := range s.pools[u.Service] {
+		had, there := before.Pool(deviceName, want.Path)
+		has, stays := after.Pool(deviceName, want.Path)
+		if there && stays && couldGoOn(had, want) && !serves(has) && wantsService(want) && time.Since(s.unserved[want.Path]) > settling {
+			s.play.violated("%s leaves %s with nobody who takes new clients:\n%v\nbecomes\n%v", s.replica.name, want.Path, had.Lines(), has.Lines())
+		}
 	}
 }
 
@@ -37,6 +57,8 @@ func (s *seen) judgeChange(want state.Want, c plan.Change) {
 		s.play.violated("%s is on %s, and %s plans %s", want.Service, want.Mode, s.replica.name, c)
 	case want.Mode == state.Follow && whole && c.Op == plan.Delete && wants(want, c.ID()):
 		s.play.violated("%s wants it, and %s plans %s", want.Service, s.replica.name, c)
+	case c.After != nil && c.After.OwnedBy().IsZero() && !want.Orphan:
+		s.play.violated("%s is not to be left behind, and %s plans %s", want.Service, s.replica.name, c)
 	case kind == state.KindMember && stopsService(c) && wantsEnabled(want, c.ID()):
 		s.play.violated("%s has a ready endpoint there, and %s plans %s", want.Service, s.replica.name, c)
 	}
@@ -56,6 +78,9 @@ func wants(want state.Want, id state.ID) bool {
 func wantsEnabled(want state.Want, id state.ID) bool {
 	for _, o := range want.Objects {
 		if p, ok := o.(*state.Pool); ok && p.Path == id.Name {
+			if p.Share.Given || hasVMs(p) {
+				return false // the share decides; see judgeService
+			}
 			m, found := p.Member(id.Member)
 			return found && m.Admin == state.Enabled && !m.Terminating
 		}
@@ -103,5 +128,5 @@ type idleKey struct {
 func (r *replica) drainless(ref state.Ref) bool {
 	r.seen.mu.Lock()
 	defer r.seen.mu.Unlock()
-	return r.seen.drainless[ref] || time.Since(r.seen.undrained[ref]) < sinceAsked
+	return r.seen.drainless[ref] || time.Since(r.seen.undrained[ref]) < settling
 }

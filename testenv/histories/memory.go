@@ -37,7 +37,14 @@ func newInMemory(p *play) device {
 func (d *inMemory) backend(*replica) apply.Backend { return d.Backend }
 func (d *inMemory) set() *state.Set                { return d.Set() }
 func (d *inMemory) writes() int                    { return d.Writes() }
-func (d *inMemory) reboot() bool                   { return false }
+
+// A device in memory is one unit, and forgets nothing.
+func (d *inMemory) reboot(int) bool               { return false }
+func (d *inMemory) failover() bool                { return false }
+func (d *inMemory) sync(int) bool                 { return false }
+func (d *inMemory) makeStandby(state.Object) bool { return false }
+func (d *inMemory) inStep() bool                  { return true }
+func (d *inMemory) close()                        {}
 
 func (d *inMemory) things() map[string]thing {
 	all := map[string]thing{}
@@ -130,6 +137,7 @@ func (d *inMemory) meet(write bool) Failure {
 			continue
 		}
 		f.hit++
+		d.play.hit()
 		return f.Do
 	}
 	return ""
@@ -140,14 +148,14 @@ var errOfDevice = errors.New("the device fails")
 func (d *inMemory) read(ctx context.Context, _ apply.Scope) error {
 	spend(ctx, d.play.latency("read"))
 	switch d.meet(false) {
-	case "", ForgetTokens:
+	case "", ForgetTokens, LoseBatches, Failover:
 		return nil
 	case Slow:
 		spend(ctx, slow)
 		return nil
 	case Stuck:
 		spend(ctx, stuck)
-	case Refuse, CutBefore, CutAfter, Broken, Lost, Busy, Page, Starting, MCPDLost, Down:
+	case Refuse, Denied, CutBefore, CutAfter, Broken, Lost, Busy, Page, Starting, MCPDLost, Down:
 	}
 	return errOfDevice
 }
@@ -163,14 +171,14 @@ func (d *inMemory) change(ctx context.Context, c plan.Change) *memory.Fault {
 		return f
 	}
 	switch d.meet(true) {
-	case "", ForgetTokens:
+	case "", ForgetTokens, LoseBatches, Failover:
 	case Refuse:
 		return done(&memory.Fault{Status: apply.Refused, Reason: "DeviceRefused", Err: errOfDevice})
 	case CutBefore, Broken, MCPDLost:
 		return done(&memory.Fault{Status: apply.Unknown, Reason: "NoAnswer", Err: errOfDevice})
 	case CutAfter, Lost:
 		return done(&memory.Fault{Status: apply.Unknown, Effect: true, Reason: "NoAnswer", Err: errOfDevice})
-	case Busy, Page, Starting, Down:
+	case Denied, Busy, Page, Starting, Down:
 		return done(&memory.Fault{Status: apply.Unavailable, Reason: "DeviceStarting", Err: errOfDevice})
 	case Slow:
 		spend(ctx, slow)

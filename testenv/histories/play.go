@@ -15,8 +15,22 @@ import (
 type History struct {
 	// Clusters is 1 or 2, Replicas the processes of each, 1 or 2.
 	Clusters, Replicas int
-	Steps              []Step
+	// Copy adds an installation with the first one's name and another uid.
+	Copy bool
+	// Sync is how the units of a pair come to hold the same.
+	Sync  Syncing
+	Steps []Step
 }
+
+// Syncing is who makes the units of a pair hold the same.
+type Syncing string
+
+// Who does.
+const (
+	SyncByHand Syncing = ""     // people, now and then
+	SyncAuto   Syncing = "auto" // the device group by itself
+	SyncOurs   Syncing = "ours" // the controllers, which save as well
+)
 
 // Step is something that happens, and how long nothing else does then.
 type Step struct {
@@ -33,10 +47,28 @@ type Action interface {
 // String writes the history, a line a step.
 func (h History) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s with %s each\n", plural(h.Clusters, "cluster"), plural(h.Replicas, "replica"))
+	fmt.Fprintf(&b, "%s with %s each", plural(h.Clusters, "cluster"), plural(h.Replicas, "replica"))
+	if h.Copy {
+		b.WriteString(", and a copy of the first, by name")
+	}
+	if h.Sync != SyncByHand {
+		fmt.Fprintf(&b, "; of a pair of units: sync by %s", h.Sync)
+	}
+	b.WriteString("\n")
 	for i, s := range h.Steps {
 		fmt.Fprintf(&b, "%3d. %s; %s pass\n", i+1, s.Do, s.Then)
 	}
+	return b.String()
+}
+
+// GoString writes the history as Go, to become a story among the tests.
+func (h History) GoString() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "histories.History{\n\tClusters: %d, Replicas: %d, Copy: %t, Sync: %q,\n\tSteps: []histories.Step{\n", h.Clusters, h.Replicas, h.Copy, h.Sync)
+	for _, s := range h.Steps {
+		fmt.Fprintf(&b, "\t\t{Do: %#v, Then: %d}, // %s\n", s.Do, s.Then, s.Then)
+	}
+	b.WriteString("\t},\n}")
 	return b.String()
 }
 
@@ -47,6 +79,7 @@ type Device int
 const (
 	Memory    Device = iota // backends/memory
 	Simulated               // backends/f5 with the simulated BIG-IP
+	Pair                    // the same with two units of a device group
 )
 
 // Figures are what a history cost and saw.
@@ -71,18 +104,20 @@ type play struct {
 	ctx      context.Context
 	device   device
 	clusters []*cluster
+	twice    map[string]time.Time // virtual servers that share a frontend, and since when
+	syncing  Syncing
 	box      *box
 	started  int // replicas so far
 	begin    time.Time
-	trouble  time.Time // when something last went wrong; zero for never
-	broken   bool      // a fault is in force
 
 	mu        sync.Mutex
+	trouble   trouble
 	log       []string
 	violation *Violation
 	calls     map[string]int       // by kind, for the latency
 	byHand    map[string]time.Time // when a person last changed a thing
-	planned   map[string]bool      // nodes that a replica has made
+	touched   map[string]touch     // who last changed what is ours
+	planned   map[string]*cluster  // what may come to be without a tag
 	foreign   map[string]string    // content of what is foreign
 	idle      map[idleKey]bool     // members that were counted without a connection
 	busy      time.Time            // until when clients keep their connections
@@ -96,9 +131,14 @@ func Play(ctx context.Context, h History, on Device) (Figures, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &play{
-		ctx: ctx, box: &box{news: make(chan struct{}, 1)}, begin: time.Now(),
-		calls: map[string]int{}, byHand: map[string]time.Time{}, planned: map[string]bool{}, idle: map[idleKey]bool{},
+		ctx: ctx, syncing: h.Sync, twice: map[string]time.Time{}, box: newBox(), begin: time.Now(),
+		calls: map[string]int{}, byHand: map[string]time.Time{}, planned: map[string]*cluster{}, touched: map[string]touch{}, idle: map[idleKey]bool{},
 	}
+	defer func() {
+		if p.device != nil {
+			p.device.close()
+		}
+	}()
 	if err := p.setUp(h, on); err != nil {
 		return Figures{}, err
 	}
@@ -112,24 +152,38 @@ func Play(ctx context.Context, h History, on Device) (Figures, error) {
 }
 
 func (p *play) setUp(h History, on Device) (err error) {
-	p.device = newInMemory(p)
-	if on == Simulated {
-		if p.device, err = newSimulated(p); err != nil {
-			return err
-		}
+	switch on {
+	case Memory:
+		p.device = newInMemory(p)
+	case Simulated:
+		p.device, err = newSimulated(p)
+	case Pair:
+		p.device, err = newPair(p, h.Sync)
 	}
-	for i := range h.Clusters {
-		c, err := newCluster(i, Grants{Web: true, App: true, Addresses: true})
+	if err != nil {
+		return err
+	}
+	for _, i := range h.clusters() {
+		c, err := newCluster(p, i, allGrants())
 		if err != nil {
 			return err
 		}
 		p.clusters = append(p.clusters, c)
-		for range h.Replicas {
-			c.replicas = append(c.replicas, p.start(c))
+		for place := range h.Replicas {
+			c.replicas = append(c.replicas, p.start(c, place))
 		}
 	}
 	p.settleForeign()
 	return nil
+}
+
+// clusters are the numbers of the clusters that there are.
+func (h History) clusters() []int {
+	all := []int{0, 1}[:h.Clusters]
+	if h.Copy {
+		all = append(all, theCopy)
+	}
+	return all
 }
 
 // story is the whole course: the steps, then the faults end, then people
@@ -143,10 +197,7 @@ func (p *play) story(h History) {
 		p.note("%3d. %s", i+1, s.Do)
 		s.Do.do(p)
 		p.pass(s.Then)
-		p.compareForeign()
-		if s.Then >= 5*time.Second {
-			p.prompt()
-		}
+		p.inspect()
 		if p.failed() {
 			return
 		}
@@ -176,15 +227,28 @@ func (p *play) endAll() {
 	}
 }
 
-// pass lets time pass, and does what the workers' reports call for.
+// pass lets time pass, and looks at the device now and then.
 func (p *play) pass(d time.Duration) {
+	for ; d > glance; d -= glance {
+		p.let(glance)
+		p.inspect()
+	}
+	p.let(d)
+}
+
+// glance is how often the observer looks at the device while nothing happens;
+// what replicas do there he sees in any case.
+const glance = time.Minute
+
+// let lets time pass, and does what the workers' reports call for.
+func (p *play) let(d time.Duration) {
 	over := time.NewTimer(d)
 	defer over.Stop()
 	for {
 		synctest.Wait()
 		for mail := p.box.empty(); len(mail) > 0; mail = p.box.empty() {
-			for _, l := range mail {
-				l.to.reported(l.report)
+			for _, what := range mail {
+				what()
 			}
 			synctest.Wait()
 		}

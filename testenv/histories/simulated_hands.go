@@ -3,7 +3,7 @@ package histories
 import (
 	"errors"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
 
 	"landbridge.dev/sync/state"
@@ -12,24 +12,26 @@ import (
 var errRefused = errors.New("refused")
 
 // by makes a call as a person does.
-func (s *simulated) by(method, path string, body any) error {
-	status, _ := s.device.Do(method, "/mgmt/tm/ltm/"+path, body)
+func (u *unit) by(method, path string, body any) error {
+	status, _ := u.device.Do(method, "/mgmt/tm/ltm/"+path, body)
 	if status >= http.StatusBadRequest {
 		return errRefused
 	}
 	return nil
 }
 
-func tilde(path string) string { return url.PathEscape(strings.ReplaceAll(path, "/", "~")) }
+func (s *simulated) make(o state.Object) bool   { return s.active().make(o) }
+func (s *simulated) alter(o state.Object) bool  { return s.active().alter(o) }
+func (s *simulated) remove(o state.Object) bool { return s.active().remove(o) }
 
-func (s *simulated) make(o state.Object) bool {
+func (u *unit) make(o state.Object) bool {
 	body := properties(o)
 	switch o := o.(type) {
 	case *state.Node:
 		body["address"] = o.Address.String()
-		return s.by(http.MethodPost, "node", place(body, o.Path)) == nil
+		return u.by(http.MethodPost, "node", place(body, o.Path)) == nil
 	case *state.Pool:
-		return s.by(http.MethodPost, "pool", place(body, o.Path)) == nil
+		return u.by(http.MethodPost, "pool", place(body, o.Path)) == nil
 	case *state.VirtualServer:
 		sep, mask := ":", "255.255.255.255"
 		if o.Destination.Is6() {
@@ -37,11 +39,11 @@ func (s *simulated) make(o state.Object) bool {
 		}
 		body["destination"], body["mask"] = "/web/"+o.Destination.IP.String()+sep+"80", mask
 		body["ipProtocol"] = string(o.Protocol)
-		return s.by(http.MethodPost, "virtual", place(body, o.Path)) == nil
+		return u.by(http.MethodPost, "virtual", place(body, o.Path)) == nil
 	case *state.PoolMember:
 		name, _ := strings.CutPrefix(nameOf(o), "member ")
 		body["name"], _, _ = strings.Cut(name, " of ")
-		return s.by(http.MethodPost, "pool/"+tilde(o.Pool)+"/members", body) == nil
+		return u.by(http.MethodPost, "pool/"+tilde(o.Pool)+"/members", body) == nil
 	}
 	return false
 }
@@ -52,12 +54,12 @@ func place(body map[string]any, path string) map[string]any {
 	return body
 }
 
-func (s *simulated) alter(o state.Object) bool {
-	return s.by(http.MethodPatch, pathOf(o), properties(o)) == nil
+func (u *unit) alter(o state.Object) bool {
+	return u.by(http.MethodPatch, pathOf(o), properties(o)) == nil
 }
 
-func (s *simulated) remove(o state.Object) bool {
-	return s.by(http.MethodDelete, pathOf(o), nil) == nil
+func (u *unit) remove(o state.Object) bool {
+	return u.by(http.MethodDelete, pathOf(o), nil) == nil
 }
 
 func pathOf(o state.Object) string {
@@ -68,6 +70,14 @@ func pathOf(o state.Object) string {
 		return "pool/" + tilde(o.Path)
 	case *state.VirtualServer:
 		return "virtual/" + tilde(o.Path)
+	case *state.Monitor:
+		return "monitor/" + o.Type + "/" + tilde(o.Path)
+	case *state.IRule:
+		return "rule/" + tilde(o.Path)
+	case *state.DataGroup:
+		return "data-group/internal/" + tilde(o.Path)
+	case *state.Persistence:
+		return "persistence/source-addr/" + tilde(o.Path)
 	case *state.PoolMember:
 		name, _ := strings.CutPrefix(nameOf(o), "member ")
 		name, _, _ = strings.Cut(name, " of ")
@@ -84,6 +94,21 @@ func properties(o state.Object) map[string]any {
 	}
 	body := map[string]any{"description": description}
 	switch o := o.(type) {
+	case *state.Monitor:
+		body["interval"], body["timeout"] = o.Interval, o.Timeout
+	case *state.Persistence:
+		body["timeout"] = strconv.Itoa(o.Timeout)
+	case *state.DataGroup:
+		records := []any{}
+		for _, prefix := range o.Prefixes {
+			records = append(records, map[string]any{"name": prefix.String()})
+		}
+		body["records"] = records
+	case *state.IRule:
+		body = map[string]any{"apiAnonymous": o.Text}
+		if description != "" {
+			body["apiAnonymous"] = "# " + description + "\n" + o.Text
+		}
 	case *state.Pool:
 		body["loadBalancingMode"] = o.Mode
 	case *state.VirtualServer:
@@ -98,7 +123,7 @@ func properties(o state.Object) map[string]any {
 		}
 	case *state.PoolMember:
 		if !o.Owner.IsZero() {
-			body["description"] = state.MemberNote(o.Owner, o.Drain, o.Terminating)
+			body["description"] = o.Note().String()
 		}
 		body["session"], body["state"], body["ratio"] = "user-enabled", "user-up", o.Ratio
 		switch o.Admin {

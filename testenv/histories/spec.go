@@ -42,10 +42,27 @@ type Spec struct {
 	Address string
 	// PortAddress and PortDrain are the same with the first port.
 	PortAddress, PortDrain string
+	// Deletion is the annotation deletion-policy.
+	Deletion string
+	// LoadBalancerIP is the field of that name.
+	LoadBalancerIP string
+	// OnlyIPv4 is a Service of one family; others are of two.
+	OnlyIPv4 bool
+	// Selector says that a controller keeps the EndpointSlices.
+	Selector bool
+	// Settings are annotations besides, of values; a key may end in firstPort.
+	Settings map[string]string
+	// Affinity is sessionAffinity: ClientIP, and Sources are
+	// loadBalancerSourceRanges.
+	Affinity bool
+	Sources  []string
 	// Unknown adds an annotation that is none of ours.
 	Unknown bool
 	// Class sets loadBalancerClass landbridge.dev/bigip, and type LoadBalancer.
 	Class bool
+	// OnNodes sets loadBalancerClass landbridge.dev/bgp instead, and Announced
+	// is the annotation bgp: "true".
+	OnNodes, Announced bool
 	// Local sets externalTrafficPolicy: Local.
 	Local bool
 	Type  corev1.ServiceType
@@ -80,15 +97,36 @@ func (s Spec) String() string {
 	add("device", s.Device)
 	add("virtual-address", s.Address)
 	add("virtual-address.port", s.PortAddress)
+	add("loadBalancerIP", s.LoadBalancerIP)
 	add("member-type", s.MemberType)
 	add("drain-timeout", s.Drain)
 	add("drain-timeout.port", s.PortDrain)
 	add("paused", s.Paused)
+	add("deletion-policy", s.Deletion)
+	add("sources", strings.Join(s.Sources, ","))
+	if len(s.Settings) > 0 {
+		words = append(words, settingsText(s.Settings))
+	}
+	if s.Affinity {
+		words = append(words, "affinity")
+	}
+	if s.OnlyIPv4 {
+		words = append(words, "only-ipv4")
+	}
+	if s.Selector {
+		words = append(words, "selector")
+	}
 	if s.Unknown {
 		words = append(words, "unknown-key")
 	}
 	if s.Class {
 		words = append(words, "class")
+	}
+	if s.OnNodes {
+		words = append(words, "on-nodes")
+	}
+	if s.Announced {
+		words = append(words, "announced")
 	}
 	if s.Local {
 		words = append(words, "local")
@@ -114,11 +152,22 @@ func (s Spec) annotations() map[string]string {
 	add("member-type", s.MemberType)
 	add("drain-timeout", s.Drain)
 	add("paused", s.Paused)
+	add("deletion-policy", s.Deletion)
 	add("virtual-address", s.Address)
 	if len(s.Ports) > 0 {
 		first := ports()[s.Ports[0]].Name
 		add("virtual-address."+first, s.PortAddress)
 		add("drain-timeout."+first, s.PortDrain)
+		for key, value := range s.Settings {
+			name, ofPort := strings.CutSuffix(key, firstPort)
+			if ofPort {
+				name += "." + first
+			}
+			add(name, value)
+		}
+	}
+	if s.Announced {
+		add("bgp", "true")
 	}
 	if s.Unknown {
 		add("virtual-addresses", "203.0.113.1")
@@ -128,10 +177,29 @@ func (s Spec) annotations() map[string]string {
 
 // write brings a Service to the Spec, and leaves what others wrote.
 func (s Spec) write(svc *corev1.Service) {
-	svc.Annotations = s.annotations()
-	svc.Spec = corev1.ServiceSpec{Type: s.Type}
-	if s.Class {
+	annotations := s.annotations()
+	for _, key := range written() {
+		if value, there := svc.Annotations[key]; there {
+			annotations[key] = value
+		}
+	}
+	svc.Annotations = annotations
+	svc.Spec = corev1.ServiceSpec{Type: s.Type, LoadBalancerIP: s.LoadBalancerIP, LoadBalancerSourceRanges: s.Sources}
+	if s.Affinity {
+		affinity(svc)
+	}
+	if s.Selector {
+		svc.Spec.Selector = map[string]string{"app": svc.Name}
+	}
+	svc.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}
+	if s.OnlyIPv4 {
+		svc.Spec.IPFamilies = svc.Spec.IPFamilies[:1]
+	}
+	if s.Class || s.OnNodes {
 		class := translate.ClassBIGIP
+		if s.OnNodes {
+			class = translate.ClassBGP
+		}
 		svc.Spec.Type, svc.Spec.LoadBalancerClass = corev1.ServiceTypeLoadBalancer, &class
 	}
 	if s.Local {
@@ -173,6 +241,14 @@ func podAddress(i int, six bool) string {
 	return "10.0.0." + strconv.Itoa(i+1)
 }
 
+// vmAddress is the address of a VM in one family.
+func vmAddress(i int, six bool) string {
+	if six {
+		return "2001:db8:20::" + strconv.Itoa(i+1)
+	}
+	return "10.20.0." + strconv.Itoa(i+1)
+}
+
 // slicesOf are a Service's EndpointSlices: one of each family, and second ones
 // for what is there twice.
 func slicesOf(svc *corev1.Service, pods [podCount]Condition) []*discoveryv1.EndpointSlice {
@@ -180,7 +256,8 @@ func slicesOf(svc *corev1.Service, pods [podCount]Condition) []*discoveryv1.Endp
 	for _, six := range []bool{false, true} {
 		for _, second := range []bool{false, true} {
 			slice := sliceOf(svc, pods, six, second)
-			if len(slice.Endpoints) > 0 {
+			// The controller of a Service with a selector keeps an empty one.
+			if len(slice.Endpoints) > 0 || (!second && len(svc.Spec.Selector) > 0) {
 				all = append(all, slice)
 			}
 		}
@@ -210,7 +287,7 @@ func sliceOf(svc *corev1.Service, pods [podCount]Condition, six, second bool) *d
 			e.Conditions = NotReady.of()
 		}
 		if c == Handmade {
-			e.TargetRef = nil
+			e.TargetRef, e.Addresses = nil, []string{vmAddress(i, six)}
 		}
 		slice.Endpoints = append(slice.Endpoints, e)
 	}
@@ -276,10 +353,21 @@ func nodesOf(cluster int, conditions [nodeCount]NodeCondition) []*corev1.Node {
 
 // Grants are what a cluster's configuration says in this moment.
 type Grants struct {
-	Web, App  bool // the partitions granted to all namespaces
+	Shop, Pay bool // the namespaces that tenants cover
+	Web, App  bool // the partitions granted to them
 	Addresses bool // the address pool granted
+	Uses      bool // classes, and objects by their paths
+	Peers     bool // routers granted
+	TorB      bool // the second of the two routers that there are
 	Paused    bool
 	Plan      bool // mode: plan
+	// Patience is finalizerTimeout; 0 for ever.
+	Patience time.Duration
+}
+
+// allGrants is a configuration that allows all.
+func allGrants() Grants {
+	return Grants{Shop: true, Pay: true, Web: true, App: true, Addresses: true, Uses: true, Peers: true, TorB: true}
 }
 
 // String writes what is granted.
@@ -288,16 +376,19 @@ func (g Grants) String() string {
 	for _, w := range []struct {
 		name string
 		set  bool
-	}{{"web", g.Web}, {"app", g.App}, {"addresses", g.Addresses}, {"paused", g.Paused}, {"mode: plan", g.Plan}} {
+	}{{"shop", g.Shop}, {"pay", g.Pay}, {"web", g.Web}, {"app", g.App}, {"addresses", g.Addresses}, {"uses", g.Uses}, {"peers", g.Peers}, {"tor-b", g.TorB}, {"paused", g.Paused}, {"mode: plan", g.Plan}} {
 		if w.set {
 			words = append(words, w.name)
 		}
+	}
+	if g.Patience > 0 {
+		words = append(words, "finalizerTimeout: "+g.Patience.String())
 	}
 	return "{" + strings.Join(words, ", ") + "}"
 }
 
 // yaml is the configuration file.
-func (g Grants) yaml(cluster string) []byte {
+func (g Grants) yaml(cluster string, index int) []byte {
 	var partitions []string
 	if g.Web {
 		partitions = append(partitions, "web")
@@ -307,23 +398,43 @@ func (g Grants) yaml(cluster string) []byte {
 	}
 	pools, mode := "", "apply"
 	if g.Addresses {
-		pools = "public"
+		pools = "public, given"
 	}
 	if g.Plan {
 		mode = "plan"
 	}
+	peers, granted := "{name: tor-a, address: 192.0.2.11, asn: 64513}", "tor-a"
+	if g.TorB {
+		peers, granted = peers+", {name: tor-b, address: 192.0.2.12, asn: 64513}", granted+", tor-b"
+	}
 	tenants := ""
-	if len(partitions) > 0 {
-		tenants = fmt.Sprintf("tenants: [{namespaces: [shop, pay], partitions: [%s], addressPools: [%s]}]\n", strings.Join(partitions, ", "), pools)
+	for _, namespace := range []string{"shop", "pay"} {
+		if covered := map[string]bool{"shop": g.Shop, "pay": g.Pay}[namespace]; covered && len(partitions) > 0 {
+			tenants += fmt.Sprintf("- {namespaces: [%s], partitions: [%s], addressPools: [%s]", namespace, strings.Join(partitions, ", "), pools)
+			if g.Uses {
+				tenants += ", " + uses
+			}
+			if g.Peers {
+				tenants += ", bgpPeers: [" + granted + `], bgpCommunities: ["64512:*"]`
+			}
+			tenants += "}\n"
+		}
+	}
+	if tenants != "" {
+		tenants = "tenants:\n" + tenants
 	}
 	return fmt.Appendf(nil, `apiVersion: landbridge.dev/v1
 kind: Config
 cluster: %s
 mode: %s
 paused: %t
-bigip: [{name: dc1, hosts: ["https://bigip"], credentialsDir: /credentials, resyncInterval: %s}]
-addressPools: [{name: public, ranges: ["203.0.113.0/24", "2001:db8:203::/64"]}]
-%s`, cluster, mode, g.Paused, resync, tenants)
+finalizerTimeout: %s
+bigip: [{name: dc1, hosts: ["https://bigip"], credentialsDir: /credentials, floatingSelfIPs: [198.51.100.10, "2001:db8:51::10"], resyncInterval: %s}]
+bgp: {asn: 64512, peers: [%s]}
+addressPools:
+- {name: public, ranges: ["203.0.113.0/25", "2001:db8:203::/64"]}
+- {name: given, ranges: ["203.0.113.%d/31", "2001:db8:204:%d::/127"], autoAssign: true}
+%s%s`, cluster, mode, g.Paused, g.Patience, resync, peers, 200+2*index, index, classesYAML, tenants)
 }
 
 // resync is how often all is read anew.
