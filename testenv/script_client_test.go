@@ -26,6 +26,9 @@ func client(ctx context.Context, s *script, args []string) (world.Output, error)
 	case verb == "ask" && len(rest) == 1 && s.conns[rest[0]] != nil:
 		pod, err := s.conns[rest[0]].Ask(ctx)
 		return world.Output{Stdout: pod + "\n"}, err
+	case verb == "close" && len(rest) == 1 && s.conns[rest[0]] != nil:
+		s.conns[rest[0]].Close()
+		return world.Output{}, nil
 	case verb == "load" && len(rest) == 1 && s.load == nil:
 		s.load = world.StartLoad(rest[0])
 		return world.Output{}, nil

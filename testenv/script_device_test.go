@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"landbridge.dev/testenv/bigip/fault"
 	"landbridge.dev/testenv/world"
 )
 
@@ -25,6 +26,9 @@ func device(ctx context.Context, s *script, args []string) (world.Output, error)
 		return lines(w.Virtuals()), nil
 	case is(args, "standing", 0):
 		return lines(w.Standing()), nil
+	case is(args, "foreign", 1) && args[1] == "-content":
+		text, err := w.Foreign()
+		return world.Output{Stdout: world.Bookkeeping().ReplaceAllString(text, "")}, err
 	case is(args, "foreign", 0):
 		text, err := w.Foreign()
 		return world.Output{Stdout: text}, err
@@ -40,20 +44,27 @@ func device(ctx context.Context, s *script, args []string) (world.Output, error)
 // is says whether args are a verb and n more.
 func is(args []string, verb string, n int) bool { return len(args) == n+1 && args[0] == verb }
 
+// answering is how long a device may take to answer a call whose effect can be
+// seen already: it counts once it was answered.
+const answering = 300 * time.Millisecond
+
 // steer are the forms of device without output.
 func steer(ctx context.Context, s *script, args []string) error {
 	switch {
 	case is(args, "mark", 0):
+		err := s.world.Settle(ctx, answering)
 		s.mark = s.world.Device.Writes()
-		return nil
+		return err
 	case is(args, "writes", 1):
-		n, err := strconv.Atoi(args[1])
+		least, most, err := writes(args[1])
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
-		return s.world.ExactWrites(ctx, s.mark, n, world.Quiet)
+		return s.world.WritesWithin(ctx, s.mark, least, most, world.Quiet)
+	case is(args, "settle", 0):
+		return s.world.Settle(ctx, time.Second)
 	case is(args, "quiet", 1):
 		d, err := time.ParseDuration(args[1])
 		if err != nil {
@@ -67,8 +78,28 @@ func steer(ctx context.Context, s *script, args []string) error {
 		return s.world.Gate.Open()
 	case is(args, "silent", 0):
 		return s.world.Gate.Silence()
+	case is(args, "fault", 1):
+		rule, err := fault.Parse(s.world.Expand(args[1]))
+		if err != nil {
+			return err
+		}
+		_, err = s.world.Device.Fault(rule)
+		return err
+	case is(args, "mend", 0):
+		s.world.Device.ClearFaults()
+		return nil
 	}
 	return usage(args)
+}
+
+// writes reads "N" or "N-M".
+func writes(text string) (least, most int, err error) {
+	from, to, ranged := strings.Cut(text, "-")
+	if least, err = strconv.Atoi(from); err != nil || !ranged {
+		return least, least, err
+	}
+	most, err = strconv.Atoi(to)
+	return least, most, err
 }
 
 // do is a call by somebody else.

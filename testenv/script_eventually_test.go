@@ -44,10 +44,13 @@ func eventually(ctx context.Context, s *script, args []string) (world.Output, er
 	defer cancel()
 	tick := time.NewTicker(between)
 	defer tick.Stop()
+	var last world.Output // of a try that was not cut off
 	for {
 		out, err := run(ctx, s, cmd[1:])
-		if ctx.Err() == nil && expected.met(out, err) {
-			return out, nil
+		if ctx.Err() == nil {
+			if last = out; expected.met(out, err) {
+				return out, nil
+			}
 		}
 		select {
 		case <-tick.C:
@@ -55,7 +58,7 @@ func eventually(ctx context.Context, s *script, args []string) (world.Output, er
 			if err == nil {
 				err = errors.New("the output is not as expected")
 			}
-			return out, fmt.Errorf("not within %s; the last try: %w", limit, err)
+			return last, fmt.Errorf("not within %s; the last try: %w", limit, err)
 		}
 	}
 }

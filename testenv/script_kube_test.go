@@ -3,11 +3,14 @@ package testenv_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"landbridge.dev/sync/translate"
 	"landbridge.dev/testenv/world"
 )
 
@@ -15,12 +18,14 @@ func kubectl(ctx context.Context, s *script, args []string) (world.Output, error
 	return s.world.Kubectl(ctx, args...)
 }
 
-// podManifest is a pod of the scripts: its name, and the label.
+// podManifest is a pod of the scripts: its name, and the label. The time when a
+// pod ends is written without its fraction of a second: of one second that it has
+// to end, nothing might be left.
 const podManifest = `apiVersion: v1
 kind: Pod
 metadata: {name: %s, namespace: shop, labels: {app: %s}}
 spec:
-  terminationGracePeriodSeconds: 1
+  terminationGracePeriodSeconds: 2
   containers:
     - name: web
       image: web
@@ -72,8 +77,73 @@ func apiserver(ctx context.Context, s *script, args []string) (world.Output, err
 		return world.Output{}, s.world.Kube.PauseAPIServer()
 	case "resume":
 		return world.Output{}, s.world.Kube.ResumeAPIServer()
+	case "empty":
+		return world.Output{}, s.world.EmptyStore(ctx)
 	}
 	return world.Output{}, usage(args)
+}
+
+func manager(_ context.Context, s *script, args []string) (world.Output, error) {
+	switch strings.Join(args, " ") {
+	case "pause":
+		return world.Output{}, s.world.Kube.PauseManager()
+	case "resume":
+		return world.Output{}, s.world.Kube.ResumeManager()
+	}
+	return world.Output{}, usage(args)
+}
+
+// service is the Service that a command names.
+func service(ctx context.Context, s *script, args []string) (*corev1.Service, error) {
+	if len(args) != 1 {
+		return nil, usage(args)
+	}
+	namespace, name, found := strings.Cut(args[0], "/")
+	if !found {
+		namespace, name = "shop", args[0]
+	}
+	return s.world.Kube.Client().CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+}
+
+// address tells the address that a Service is noted to have.
+func address(ctx context.Context, s *script, args []string) (world.Output, error) {
+	svc, err := service(ctx, s, args)
+	if err != nil {
+		return world.Output{}, err
+	}
+	if a, ok := svc.Annotations[translate.AnnotationAddress]; ok {
+		return lines([]string{a}), nil
+	}
+	return world.Output{}, nil
+}
+
+// gates tells what our readiness gate says of each pod that has it.
+func gates(ctx context.Context, s *script, args []string) (world.Output, error) {
+	if len(args) != 1 {
+		return world.Output{}, usage(args)
+	}
+	pods, err := s.world.Kube.Client().CoreV1().Pods("shop").List(ctx, metav1.ListOptions{LabelSelector: "app=" + args[0]})
+	if err != nil {
+		return world.Output{}, err
+	}
+	var all []string
+	for i := range pods.Items {
+		if pods.Items[i].DeletionTimestamp != nil || len(pods.Items[i].Spec.ReadinessGates) == 0 {
+			continue
+		}
+		ready, gate := "unready", "none"
+		for _, c := range pods.Items[i].Status.Conditions {
+			switch {
+			case c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue:
+				ready = "ready"
+			case c.Type == translate.PodGate:
+				gate = fmt.Sprintf("%s %s: %s", c.Status, c.Reason, c.Message)
+			}
+		}
+		all = append(all, ready+" "+gate)
+	}
+	slices.Sort(all)
+	return lines(all), nil
 }
 
 // programmed is the condition that landbridge gives to a Service.
@@ -81,18 +151,18 @@ const programmed = "landbridge.dev/Programmed"
 
 // condition tells what a Service's condition says.
 func condition(ctx context.Context, s *script, args []string) (world.Output, error) {
-	if len(args) != 1 {
-		return world.Output{}, usage(args)
+	if len(args) == 2 {
+		return conditionOf(ctx, s, args[:1], translate.Prefix+args[1])
 	}
-	namespace, name, found := strings.Cut(args[0], "/")
-	if !found {
-		namespace, name = "shop", args[0]
-	}
-	svc, err := s.world.Kube.Client().CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+	return conditionOf(ctx, s, args, programmed)
+}
+
+func conditionOf(ctx context.Context, s *script, args []string, kind string) (world.Output, error) {
+	svc, err := service(ctx, s, args)
 	if err != nil {
 		return world.Output{}, err
 	}
-	c := meta.FindStatusCondition(svc.Status.Conditions, programmed)
+	c := meta.FindStatusCondition(svc.Status.Conditions, kind)
 	if c == nil {
 		return world.Output{Stdout: "none\n"}, nil
 	}

@@ -8,7 +8,10 @@
 //
 //	$BIGIP            the device's URL                $WORK   the script's folder
 //	$VIP $VIP2 $VIP3  addresses of the pool "public"  $VIPS   that pool, 16 addresses
+//	$VM1 … $VM9       addresses of VMs                $VMS    their network
 //	$VIP6 $VIP6_2     the same, IPv6                  $VIPS6  that pool, a /64
+//	$PODS_A $PODS_B   "10.244.11": node-a's network of pods without its last byte, that of node-b
+//	$UID              of the cluster, as in owner tags
 //
 // in files $DIR is the script's folder. Namespace shop is there, and may use
 // partition web and that pool.
@@ -18,7 +21,12 @@
 //	                                serve HTTP on 8080 (port http) and 8081 (admin), UDP on 5353 (dns)
 //	node ready|unready|kill|revive NAME
 //	apiserver down|up|pause|resume
+//	manager pause|resume            the controllers of Kubernetes, that of EndpointSlices among them
+//	apiserver empty                 it loses all that it knew, and serves again; landbridge has its rights anew
 //	condition SERVICE               "True Programmed: MESSAGE", of a Service in shop or NAMESPACE/NAME
+//	gates APP                       the gate landbridge.dev/pool-member of each pod in shop with that label:
+//	                                "ready|unready True InPlace: MESSAGE", sorted
+//	address SERVICE                 its annotation landbridge.dev/address
 //
 //	allow SERVICE                   `landbridge allow` with the hash that its condition tells
 //
@@ -26,27 +34,68 @@
 //	landbridge launch [NAME] [FLAG…]  only start it; NAME is "controller" unless written
 //	landbridge await leading|standby|end [NAME]
 //	landbridge stop|kill [NAME]     SIGTERM and exit code 0, or SIGKILL
+//	landbridge pause|resume [NAME]  SIGSTOP, SIGCONT: as a machine that hangs for a while
+//	landbridge within DURATION [NAME]  its first change outside after it last won the lease came so soon
 //	landbridge log|audit|metrics [NAME]  what it wrote; of that the changes outside, as "OP KIND NAME MEMBER"
 //	landbridge ARGS…                any other command, to its end, with --config where it has one
 //
 //	device members POOL             "web-1:8080 session=monitor-enabled state=up ratio=1", sorted;
 //	                                with "draining" and "terminating" as the description says
 //	device virtuals                 "/web/x 203.0.113.10:80 tcp enabled pool=/web/x", sorted
-//	device standing                 all virtual servers, pools, members, nodes, virtual addresses
-//	device foreign                  all of them without an owner tag, as JSON
+//	device standing                 all virtual servers, pools, members, nodes, virtual addresses, and what
+//	                                these refer to, but for what comes with one
+//	device foreign [-content]       all of them without an owner tag, as JSON; -content: but for what counts changes, and what monitors found
 //	device snapshot KIND PATH       one object as JSON
 //	device do METHOD PATH [FILE]    a call by somebody else; PATH is below /mgmt/tm
-//	device mark                     begin to count writes
-//	device writes N                 wait for N writes since the mark, and that there is none more
+//	device mark                     begin to count writes, once none has come for a moment
+//	device writes N[-M]             wait for N writes since the mark, and that there is none more; or some more, up
+//	                                to M: what is changed at once may be put into a transaction, which takes two
+//	device settle                   wait until what was under way has come: no write for a second
 //	device quiet DURATION           no write comes for so long
 //	device down|up|silent           its management address: refuses, serves, does not answer
+//	device fault RULE               put a fault in force, as package fault writes them: do=busy,method=write,count=3
+//	device mend                     take all faults out again
+//
+//	cluster NAME                    from here on, the commands above are about another cluster in front of the
+//	                                same device, or "test" again, the first. A new one gets a control plane,
+//	                                a namespace shop, and a folder NAME, in which its commands run
+//
+//	vm start|stop NAME…             a service on a machine that is no pod, at $VM1 for vm-1 and so on, port 8080
+//	vm apart NAME…                  has it, before it is started, be in a network namespace of its own
+//	vm cut|mend NAME…               such a machine cannot reach the broker, or can again
+//
+//	agent start NAME FILE [VM]      a landbridge agent with that configuration, on a VM that was set apart
+//	agent stop|kill|pause|resume|log NAME
+//	agent end|await NAME            tell it to end, wait until it has
+//	agent file FILE                 what an agent has written
 //
 //	client get [-n N] URL           N requests, by pod: "web-1 10"; "failed: refused 2"
 //	client udp [-n N] ADDRESS       the same with datagrams
 //	client connect NAME URL         open a connection and keep it; prints the pod
 //	client ask NAME                 ask again over that connection
+//	client close NAME               close it
 //	client load URL                 ask every 5 ms in the background
 //	client unload                   stop that; a single failed request fails the script
+//
+//	broker start                    a RabbitMQ of the script's own, at $MQ and $MQ_MANAGEMENT; it takes ten seconds
+//	broker user NAME                a user for VMs, with credentials in the folder NAME
+//	broker queue|classic NAME       make a quorum queue, or a classic one
+//	broker delete NAME              remove a queue
+//	broker hold QUEUE NAME          consume from the address of a pod or a VM (vm-1), and acknowledge nothing
+//	broker leave NAME               end that
+//	broker send QUEUE PREFIX N      that many messages with the ids PREFIX-0 and up, as a VM sends them
+//	broker queues                   "orders.work ready=1 unacked=0 consumers=2"
+//	broker kill|restart
+//	gateway start|stop|kill|log|metrics [NAME]
+//	queue SERVICE                   as condition, of the condition of its queue
+//	token ACCOUNT FILE              a token of shop's ServiceAccount for the gateway
+//	post GATEWAY FILE PATH BODY     to its API with that token; prints the status and the answer
+//	router start NAME [-add-paths] [-restart SECONDS] [-key KEY]  a BIRD, tor-a or tor-b, that waits to be called
+//	router paths NAME               "203.0.113.10/32 via node-a path 64512", sorted
+//	router removed NAME             what it has ever taken away, as it tells itself
+//	router session NAME speaker0    how its session with the first controller stands
+//	router do NAME COMMAND          a command of BIRD's own
+//	router pause|resume|kill NAME   SIGSTOP, SIGCONT, SIGKILL
 //
 //	eventually [-for DURATION] PATTERN COMMAND…  repeat until the output matches (20s)
 //	eventually -not PATTERN COMMAND…             … until it does not match
@@ -57,8 +106,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +151,8 @@ const commandTimeout = 90 * time.Second
 // script is the state of one running script.
 type script struct {
 	ctx   context.Context
-	world *world.World
+	world *world.World // of the cluster that commands are about
+	all   map[string]*world.World
 	mark  int // writes before those that count
 	conns map[string]*world.Conn
 	load  *world.Load
@@ -114,7 +166,7 @@ func setUp(ctx context.Context, env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	s := &script{ctx: ctx, world: w, conns: map[string]*world.Conn{}}
+	s := &script{ctx: ctx, world: w, all: map[string]*world.World{firstCluster: w}, conns: map[string]*world.Conn{}}
 	env.Defer(func() {
 		if s.load != nil {
 			s.load.Stop()
@@ -122,8 +174,11 @@ func setUp(ctx context.Context, env *testscript.Env) error {
 		for _, c := range s.conns {
 			c.Close()
 		}
-		if err := w.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stopping a world:", err)
+		delete(s.all, firstCluster) // last, for it has the device
+		for _, w := range append(slices.Collect(maps.Values(s.all)), w) {
+			if err := w.Stop(); err != nil {
+				fmt.Fprintln(os.Stderr, "stopping a world:", err)
+			}
 		}
 	})
 	for name, value := range w.Vars() {
@@ -132,7 +187,12 @@ func setUp(ctx context.Context, env *testscript.Env) error {
 		}
 	}
 	env.Values[scriptKey{}] = s
-	if err := expandFiles(w, env.WorkDir); err != nil {
+	return furnish(ctx, w)
+}
+
+// furnish readies a world for a script: its files, and the namespace.
+func furnish(ctx context.Context, w *world.World) error {
+	if err := expandFiles(w, w.Dir()); err != nil {
 		return err
 	}
 	return w.Kube.Apply(ctx, []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"))
@@ -145,7 +205,7 @@ func expandFiles(w *world.World, dir string) error {
 		return err
 	}
 	for _, name := range files {
-		if ext := filepath.Ext(name); ext != ".yaml" && ext != ".json" && ext != ".txt" {
+		if ext := filepath.Ext(name); !slices.Contains([]string{".yaml", ".json", ".txt", ".tmpl"}, ext) {
 			continue
 		}
 		text, err := os.ReadFile(name)
@@ -170,11 +230,25 @@ func language() map[string]command {
 		"pods":       pods,
 		"node":       node,
 		"apiserver":  apiserver,
+		"manager":    manager,
+		"cluster":    cluster,
+		"inquiries":  inquiries,
 		"condition":  condition,
+		"address":    address,
+		"gates":      gates,
 		"allow":      allow,
+		"approve":    approve,
 		"landbridge": landbridge,
 		"device":     device,
+		"vm":         vm,
+		"agent":      agent,
 		"client":     client,
+		"broker":     brokerCommand,
+		"gateway":    gateway,
+		"token":      token,
+		"post":       post,
+		"queue":      queueCondition,
+		"router":     routerCommand,
 	}
 }
 
