@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -73,6 +74,9 @@ func (a *allowCommand) run(ctx context.Context, hash string, w io.Writer) error 
 	until := time.Now().Add(allowFor).UTC().Truncate(time.Second)
 	leases := client.CoordinationV1().Leases(namespace)
 	lease, err := leases.Get(ctx, a.lease.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("there is no lease %s in namespace %s: name that of the controller with --lease-namespace and --lease-name", a.lease.name, namespace)
+	}
 	if err != nil {
 		return fmt.Errorf("lease %s/%s: %w", namespace, a.lease.name, err)
 	}

@@ -9,17 +9,16 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"landbridge.dev/backends/f5"
 	"landbridge.dev/config"
 	"landbridge.dev/sync/reconcile"
 	"landbridge.dev/sync/state"
 	"landbridge.dev/sync/translate"
+	"landbridge.dev/sync/watch"
 )
 
 // The limits of our own requests to the API server. client-go's default of 5 a
@@ -31,9 +30,7 @@ const (
 
 // restConfig is how the API server is reached.
 func (c *common) restConfig() (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = c.kubeconfig
-	kube, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
+	kube, err := c.clientConfig().ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
@@ -44,14 +41,11 @@ func (c *common) restConfig() (*rest.Config, error) {
 
 // identify finds out who this installation is.
 func identify(ctx context.Context, client kubernetes.Interface, c *config.Config) (state.Identity, error) {
-	ns, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	uid, err := watch.ClusterUID(ctx, client)
 	if err != nil {
-		return state.Identity{}, fmt.Errorf("namespace %s, whose UID identifies the cluster: %w", metav1.NamespaceSystem, err)
+		return state.Identity{}, err
 	}
-	if len(ns.UID) < 8 {
-		return state.Identity{}, fmt.Errorf("namespace %s has the UID %q, which is too short", metav1.NamespaceSystem, ns.UID)
-	}
-	return state.Identity{Cluster: c.Cluster, UID: string(ns.UID)[:8], Former: c.FormerUIDs}, nil
+	return state.Identity{Cluster: c.Cluster, UID: uid, Former: c.FormerUIDs, FormerClusters: c.FormerClusters}, nil
 }
 
 // awaitIdentity asks until the API server answers.
@@ -66,9 +60,20 @@ func awaitIdentity(ctx context.Context, client kubernetes.Interface, c *config.C
 	return identity, err
 }
 
-// device is one configured BIG-IP as a backend.
-func device(b config.BIGIP, identity state.Identity, log *zap.Logger, metrics *f5.Metrics) (*f5.Backend, error) {
-	backend, err := f5.New(f5.Options{
+// device is one configured BIG-IP as a backend; with staticRoutes those for pod
+// networks are known.
+func device(b config.BIGIP, identity state.Identity, staticRoutes bool, log *zap.Logger, metrics *f5.Metrics) (*f5.Backend, error) {
+	options := deviceOptions(b, identity, log, metrics)
+	options.StaticRoutes = staticRoutes
+	backend, err := f5.New(options)
+	if err != nil {
+		return nil, fmt.Errorf("bigip %s: %w", b.Name, err)
+	}
+	return backend, nil
+}
+
+func deviceOptions(b config.BIGIP, identity state.Identity, log *zap.Logger, metrics *f5.Metrics) f5.Options {
+	return f5.Options{
 		Name: translate.BackendOf(b.Name), Hosts: b.Hosts,
 		Credentials:        credentials(b.CredentialsDir),
 		CAFile:             b.CAFile,
@@ -81,11 +86,7 @@ func device(b config.BIGIP, identity state.Identity, log *zap.Logger, metrics *f
 		MaxConcurrentCalls: b.MaxConcurrentCalls,
 		Log:                log,
 		Metrics:            metrics,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("bigip %s: %w", b.Name, err)
 	}
-	return backend, nil
 }
 
 // credentials reads the files of a mounted Secret, anew at each login.
@@ -108,11 +109,14 @@ func secret(dir, name string) (string, error) {
 	return strings.TrimRight(string(raw), "\r\n"), nil
 }
 
+// logoutTimeout bounds how long the end waits for devices to take tokens back.
+const logoutTimeout = 5 * time.Second
+
 // devices are all configured BIG-IPs. close logs out of them.
 func devices(c *config.Config, identity state.Identity, log *zap.Logger, metrics *f5.Metrics) (backends []reconcile.Backend, closeAll func(), err error) {
 	var opened []*f5.Backend
 	closeAll = func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), logoutTimeout)
 		defer cancel()
 		for _, b := range opened {
 			if err := b.Close(ctx); err != nil {
@@ -121,7 +125,7 @@ func devices(c *config.Config, identity state.Identity, log *zap.Logger, metrics
 		}
 	}
 	for _, b := range c.BIGIP {
-		backend, err := device(b, identity, log, metrics)
+		backend, err := device(b, identity, c.BGP != nil, log, metrics)
 		if err != nil {
 			closeAll()
 			return nil, nil, err

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-logr/zapr"
@@ -12,24 +14,26 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
-	"landbridge.dev/backends/f5"
 	"landbridge.dev/config"
-	"landbridge.dev/sync/apply"
 	"landbridge.dev/sync/reconcile"
+	"landbridge.dev/sync/state"
 	"landbridge.dev/sync/watch"
 )
 
 type controllerCommand struct {
 	common
 	lease       leaseFlags
+	speaker     speakerFlags
 	listen      string
 	logLevel    string
+	debugListen string
 	reloadEvery time.Duration
 }
 
@@ -44,15 +48,17 @@ func newController() *cobra.Command {
 	f := cmd.Flags()
 	c.register(f)
 	c.lease.register(f)
+	f.StringVar(&c.speaker.address, "bgp-address", "", "this replica's own address: source of BGP sessions and router ID (default: $"+podIP+")")
 	f.StringVar(&c.listen, "listen", ":8080", "address for /metrics, /healthz and /readyz")
 	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&c.debugListen, "debug-listen", "", "loopback address for profiles (/debug/pprof/) and to change the log's level (PUT /log-level); empty for none")
 	f.DurationVar(&c.reloadEvery, "reload-interval", 5*time.Second, "how often the configuration file is looked at")
 	return cmd
 }
 
 // run wires the controller, and works until ctx ends or a part of it fails.
 func (c *controllerCommand) run(ctx context.Context) error {
-	log, err := newLogger(c.logLevel)
+	log, level, err := newLogger(c.logLevel)
 	if err != nil {
 		return err
 	}
@@ -74,6 +80,10 @@ func (c *controllerCommand) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("kubernetes: %w", err)
 	}
+	untyped, err := dynamic.NewForConfig(kube)
+	if err != nil {
+		return fmt.Errorf("kubernetes: %w", err)
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	health := &health{}
@@ -83,9 +93,16 @@ func (c *controllerCommand) run(ctx context.Context) error {
 	}
 	var group run.Group
 	group.Add(server.serve, server.close)
+	if c.debugListen != "" {
+		debug, err := listenDebug(c.debugListen, level)
+		if err != nil {
+			return err
+		}
+		group.Add(debug.serve, debug.close)
+	}
 	group.Add(run.ContextHandler(ctx))
 	group.Add(actor(ctx, func(ctx context.Context) error {
-		return c.control(ctx, conf, client, reader, registry, health, log)
+		return c.control(ctx, conf, clients{client, reader, untyped}, registry, health, log)
 	}))
 	if err := group.Run(); ctx.Err() == nil {
 		return err
@@ -94,29 +111,73 @@ func (c *controllerCommand) run(ctx context.Context) error {
 	return nil
 }
 
+// clients are the ways to the API server: to write, to watch, and to watch what
+// has no types here.
+type clients struct {
+	kubernetes.Interface
+	reader  kubernetes.Interface
+	untyped dynamic.Interface
+}
+
+// garbage is how much of the heap may be garbage, in per cent of what is alive.
+// Nearly all of that is caches which grow with the cluster and change slowly:
+// collecting more often costs little, and the usual 100 would double them.
+const garbage = 30
+
 // control runs the reconciler once the API server has said who we are.
-func (c *controllerCommand) control(ctx context.Context, conf *config.Config, client, reader kubernetes.Interface, registry *prometheus.Registry, health *health, log *zap.Logger) error {
+func (c *controllerCommand) control(ctx context.Context, conf *config.Config, client clients, registry *prometheus.Registry, health *health, log *zap.Logger) error {
 	identity, err := awaitIdentity(ctx, client, conf, log)
 	if err != nil {
 		return err
 	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	log.Info("starting", zap.String("version", version), zap.String("cluster", identity.Cluster), zap.String("uid", identity.UID))
-	backends, logOut, err := devices(conf, identity, log, f5.NewMetrics(registry))
+	shown := newMetrics(registry)
+	backends, logOut, err := devices(conf, identity, log, shown.devices)
 	if err != nil {
 		return err
 	}
 	defer logOut()
+	speaker, err := c.speaker.speaker(conf, log, shown.speaker)
+	if err != nil {
+		return err
+	}
+	if speaker != nil {
+		backends = append(backends, announcer(speaker, conf))
+	}
+	replica, err := newReplica()
+	if err != nil {
+		return err
+	}
 	events := record.NewBroadcaster()
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	defer events.Shutdown()
-	reconciler, err := reconcile.New(reconcile.Options{
-		Client: client, Reader: reader, Config: conf, Identity: identity, Backends: backends,
+	var reconciler *reconcile.Reconciler
+	queues, err := watchQueues(conf, func(ref state.Ref) { reconciler.Requeue(ref) })
+	if err != nil {
+		return err
+	}
+	options := reconcile.Options{
+		Client: client, Reader: client.reader, Dynamic: client.untyped, Config: conf, Identity: identity, Backends: backends,
 		Events:  events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "landbridge"}),
 		Log:     log,
-		Metrics: reconcile.NewMetrics(registry),
-		Workers: apply.NewMetrics(registry),
-	})
-	if err != nil {
+		Metrics: shown.reconciler,
+		Workers: shown.workers,
+		Holds:   c.lease.tenure.holds,
+	}
+	if queues != nil {
+		options.Queues = queues
+	}
+	duties := &duties{}
+	current := func() *reconcile.Reconciler { return reconciler }
+	machines := newVMs(conf, identity.UID, current, shown, log)
+	if machines != nil {
+		options.VMs = machines
+		duties.all = machines.duties(current)
+	}
+	if reconciler, err = reconcile.New(options); err != nil {
 		return err
 	}
 	health.watch(reconciler.Ready)
@@ -130,27 +191,44 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 		defer release()
 		return reconciler.Run(ctx)
 	}))
-	group.Add(func() error { return c.lease.lead(lease, client, reconciler, log) }, func(error) {})
+	group.Add(func() error { return c.lease.lead(lease, client, replica, reconciler, duties, log) }, func(error) {})
 	group.Add(actor(ctx, func(ctx context.Context) error {
 		return c.lease.watchAllowances(ctx, client, reconciler, log)
 	}))
+	answers, err := c.answers(client, conf, reconciler, log)
+	if err != nil {
+		return err
+	}
+	group.Add(actor(ctx, answers.Run))
+	if queues != nil {
+		group.Add(actor(ctx, queues.Run))
+	}
+	if machines != nil {
+		group.Add(func() error { return machines.hub.Run(lease) }, func(error) {})
+	}
 	group.Add(actor(ctx, func(ctx context.Context) error {
-		return c.reload(ctx, conf, reconciler, registry, log)
+		return reloadConfig(ctx, c.config, conf, c.reloadEvery, func(next *config.Config) {
+			reconciler.Reload(next)
+			if speaker != nil {
+				speaker.Reconfigure(ctx, next.BGP)
+			}
+		}, shown.stale, log)
 	}))
+	if speaker != nil {
+		group.Add(actor(ctx, func(ctx context.Context) error { return speaker.Run(ctx, c.reloadEvery) }))
+		group.Add(actor(ctx, func(ctx context.Context) error {
+			return c.lease.publishSessions(ctx, client, replica, speaker, log)
+		}))
+	}
 	return group.Run()
 }
 
-// reload takes up changes of the configuration file.
-func (c *controllerCommand) reload(ctx context.Context, conf *config.Config, reconciler *reconcile.Reconciler, registry *prometheus.Registry, log *zap.Logger) error {
-	stale := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "landbridge_config_stale",
-		Help: "1 while the configuration file differs from what is in force, because it is not valid or takes a restart.",
-	})
-	registry.MustRegister(stale)
-	return config.Watch(ctx, c.config, conf, c.reloadEvery, func(next *config.Config) {
+// reloadConfig takes up changes of a configuration file.
+func reloadConfig(ctx context.Context, path string, conf *config.Config, every time.Duration, reload func(*config.Config), stale prometheus.Gauge, log *zap.Logger) error {
+	return config.Watch(ctx, path, conf, every, func(next *config.Config) {
 		log.Info("configuration reloaded")
 		stale.Set(0)
-		reconciler.Reload(next)
+		reload(next)
 	}, func(err error) {
 		log.Error("configuration not reloaded; the one before stays in force", zap.Error(err))
 		stale.Set(1)
@@ -163,13 +241,15 @@ func actor(ctx context.Context, execute func(context.Context) error) (func() err
 	return func() error { return execute(ctx) }, func(error) { cancel() }
 }
 
-func newLogger(level string) (*zap.Logger, error) {
+// newLogger makes a log whose level can be changed while it is in use.
+func newLogger(level string) (*zap.Logger, zap.AtomicLevel, error) {
 	c := zap.NewProductionConfig()
 	if err := c.Level.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level: %w", err)
+		return nil, c.Level, fmt.Errorf("--log-level: %w", err)
 	}
 	c.Sampling = nil // an audit line must not be dropped
 	c.EncoderConfig.EncodeTime = iso8601
 	c.DisableStacktrace = true
-	return c.Build()
+	log, err := c.Build()
+	return log, c.Level, err
 }

@@ -23,6 +23,8 @@ import (
 type leaseFlags struct {
 	namespace, name        string
 	duration, renew, retry time.Duration
+
+	tenure tenure
 }
 
 // registerName registers the flags that say which Lease.
@@ -38,33 +40,39 @@ func (l *leaseFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&l.retry, "lease-retry", 2*time.Second, "time between two tries")
 }
 
+// newReplica is a name for this process that no other has.
+func newReplica() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("lease: %w", err)
+	}
+	return host + "_" + uuid.NewString(), nil
+}
+
 // lead works for the lease until ctx ends, lets the reconciler act while it is
 // held, and gives it up at the end. A lease that is lost, because another took
 // it or the API server was away, stops changes and not the process: it stands
 // by, warm, and works for the lease again.
-func (l *leaseFlags) lead(ctx context.Context, client kubernetes.Interface, r *reconcile.Reconciler, log *zap.Logger) error {
+// identity is this replica's.
+func (l *leaseFlags) lead(ctx context.Context, client kubernetes.Interface, identity string, r *reconcile.Reconciler, d *duties, log *zap.Logger) error {
 	namespace, err := l.leaseNamespace()
 	if err != nil {
 		return err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("lease: %w", err)
-	}
-	identity := host + "_" + uuid.NewString()
 	lock := &resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: l.name},
 		Client:     client.CoordinationV1(),
 		LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 	}
+	timed := &timedLock{LeaseLock: lock, tenure: &l.tenure, duration: l.duration.Truncate(time.Second)} // as it stands on the Lease
 	for ctx.Err() == nil {
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-			Lock:          lock,
+			Lock:          timed,
 			LeaseDuration: l.duration, RenewDeadline: l.renew, RetryPeriod: l.retry,
 			// Not client-go's ReleaseOnCancel: when a lease cannot be
 			// renewed it tries to give it back, for as long again, before
 			// it says that it is lost.
-			Callbacks: callbacks(identity, r, log),
+			Callbacks: callbacks(identity, r, d, func(ctx context.Context) int64 { return termOf(ctx, lock, l.retry) }, log),
 		})
 		if err != nil {
 			return fmt.Errorf("lease flags: %w", err)
@@ -94,23 +102,52 @@ func (l *leaseFlags) giveBack(lock *resourcelock.LeaseLock, identity string, log
 }
 
 // callbacks tell the reconciler what becomes of the lease.
-func callbacks(identity string, r *reconcile.Reconciler, log *zap.Logger) leaderelection.LeaderCallbacks {
+func callbacks(identity string, r *reconcile.Reconciler, d *duties, term func(context.Context) int64, log *zap.Logger) leaderelection.LeaderCallbacks {
 	return leaderelection.LeaderCallbacks{
 		OnStartedLeading: func(ctx context.Context) {
 			log.Info("leading", zap.String("identity", identity))
 			r.Lead(ctx)
+			if len(d.all) > 0 {
+				d.begin(ctx, term(ctx))
+			}
 		},
 		OnStoppedLeading: func() {
 			r.Follow()
+			d.end()
 			log.Info("not leading: no changes are made")
 		},
 		OnNewLeader: func(who string) {
 			if who != identity {
 				log.Info("standing by", zap.String("leader", who))
+				r.Yield()
 			}
 		},
 	}
 }
+
+// termOf numbers the time of a leader: greater than that of all before, also those
+// of a Lease that was deleted since. It asks until ctx ends.
+func termOf(ctx context.Context, lock *resourcelock.LeaseLock, pause time.Duration) int64 {
+	for {
+		held, err := lock.Client.Leases(lock.LeaseMeta.Namespace).Get(ctx, lock.LeaseMeta.Name, metav1.GetOptions{})
+		if err == nil {
+			n := held.CreationTimestamp.Unix() * mostTerms
+			if held.Spec.LeaseTransitions != nil {
+				n += int64(*held.Spec.LeaseTransitions)
+			}
+			return n
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return 0
+		}
+	}
+}
+
+// mostTerms is how many leaders a Lease may have had: the number is exact in
+// JSON's readers, which know 53 bits.
+const mostTerms = 1_000_000
 
 // podNamespace is where a pod finds its namespace.
 const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"

@@ -7,8 +7,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
+
+// plugin is the name under which kubectl finds the program, as `kubectl
+// landbridge`.
+const plugin = "kubectl-landbridge"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -20,6 +27,9 @@ func main() {
 // execute is a whole run of the program, and its exit code.
 func execute(ctx context.Context, args []string) int {
 	root := newRoot()
+	if filepath.Base(os.Args[0]) == plugin {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl landbridge"}
+	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var exit exitCode

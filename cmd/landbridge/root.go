@@ -25,6 +25,8 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newAllow(), newController(), newPlan(), newStatus(), newVersion(), newWait())
+	root.AddCommand(
+		newAgent(), newAllow(), newCheck(), newController(), newDead(), newGateway(), newImport(), newPlan(), newRelease(), newShare(), newStatus(), newVersion(), newWait(),
+	)
 	return root
 }

@@ -12,6 +12,10 @@ import (
 // version is set by the linker: -X main.version=v1.2.3.
 var version = "dev"
 
+// commit is set by the linker where Go itself does not stamp it: in images,
+// which are the same wherever they are built.
+var commit = "" //nolint:gochecknoglobals // the linker sets nothing else
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -22,14 +26,17 @@ func newVersion() *cobra.Command {
 }
 
 func printVersion(w io.Writer) error {
-	commit := "unknown commit"
+	built := commit
+	if built == "" {
+		built = "unknown commit"
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				commit = s.Value
+				built = s.Value
 			}
 		}
 	}
-	_, err := fmt.Fprintf(w, "landbridge %s (%s, %s)\n", version, commit, runtime.Version())
+	_, err := fmt.Fprintf(w, "landbridge %s (%s, %s)\n", version, built, runtime.Version())
 	return err
 }

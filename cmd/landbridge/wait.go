@@ -17,6 +17,7 @@ import (
 	"landbridge.dev/sync/reconcile"
 	"landbridge.dev/sync/report"
 	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/translate"
 )
 
 // waitEvery is how often the Service is asked for.
@@ -48,6 +49,9 @@ func (c *waitCommand) run(ctx context.Context, name string, w io.Writer) error {
 	ref, ok := state.ParseRef(name)
 	if !ok {
 		return fmt.Errorf("%q must be NAMESPACE/SERVICE", name)
+	}
+	if c.timeout < 0 {
+		return fmt.Errorf("--timeout %s must not be negative; 0 waits for ever", c.timeout)
 	}
 	client, err := c.client()
 	if err != nil {
@@ -82,6 +86,8 @@ func (c *waitCommand) run(ctx context.Context, name string, w io.Writer) error {
 func standing(svc *corev1.Service) error {
 	c := meta.FindStatusCondition(svc.Status.Conditions, report.Programmed)
 	switch {
+	case c == nil && !translate.Addressed(svc):
+		return errors.New("it has no annotation of Landbridge, so that no controller serves it: add landbridge.dev/partition or landbridge.dev/class")
 	case c == nil:
 		return errors.New("no controller has looked at it yet")
 	case !reconcile.Current(svc):
