@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"landbridge.dev/testenv/world"
+	"landbridge.dev/testenv/programs"
 )
 
 // dirEnv names the environment variable that overrides where the running lab
@@ -23,7 +23,7 @@ type lab struct{ dir string }
 func theLab() (lab, error) {
 	dir := os.Getenv(dirEnv)
 	if dir == "" {
-		cache, err := world.CacheDir()
+		cache, err := programs.CacheDir()
 		if err != nil {
 			return lab{}, err
 		}
@@ -95,6 +95,7 @@ type insideRecord struct {
 	Path       []string `json:"path"`    // folders with kubectl and landbridge
 	API        string   `json:"api"`     // "host:port" of the API server
 	BIGIP      string   `json:"bigip"`   // of the device's iControl REST
+	Peer       string   `json:"peer"`    // of that of its other unit
 	Virtual    string   `json:"virtual"` // of a virtual server
 	Metrics    string   `json:"metrics"` // of the controller
 	VIP        string   `json:"vip"`

@@ -12,9 +12,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"landbridge.dev/testenv/node"
 )
 
 func main() {
+	node.Init()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := execute(ctx, os.Args[1:])
 	stop()
@@ -46,12 +49,12 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "landbridge-lab",
 		Short: "A prod-like environment for Landbridge on one machine",
-		Long: "The lab is a small company: a real Kubernetes API with nodes, a simulated BIG-IP\n" +
-			"that carries traffic, and Landbridge as its users run it. It runs in namespaces\n" +
-			"of its own and leaves nothing behind.",
+		Long: "The lab is a small company: a real Kubernetes API with nodes, a pair of simulated\n" +
+			"BIG-IPs that carry traffic to VMs and pods, and Landbridge as its users run it. It\n" +
+			"runs in namespaces of its own and leaves nothing behind.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newBuild(), newStory(), newUp(), newExec(), newDown(), newServe(), newBIGIP())
+	root.AddCommand(newBuild(), newStory(), newE2E(), newUp(), newExec(), newDown(), newServe(), newImage(), newDeb(), newBIGIP(), newQueueVM(), newServiceVM(), newBench())
 	return root
 }

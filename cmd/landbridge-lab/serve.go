@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,13 +16,15 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"landbridge.dev/testenv/netns"
+	"landbridge.dev/testenv/node"
 	"landbridge.dev/testenv/world"
 )
 
 // newServe is the process behind up. It has two lives: outside it keeps the
 // lab and forwards ports, inside it is the lab.
 func newServe() *cobra.Command {
-	return &cobra.Command{
+	nodes := 0
+	cmd := &cobra.Command{
 		Use:    "serve",
 		Hidden: true,
 		Args:   cobra.NoArgs,
@@ -31,24 +34,35 @@ func newServe() *cobra.Command {
 				return err
 			}
 			if netns.Inside() {
-				return l.live(cmd.Context())
+				return l.live(cmd.Context(), nodes)
 			}
-			return l.keep(cmd.Context())
+			return l.keep(cmd.Context(), nodes)
 		},
 	}
+	realNodes(cmd, &nodes)
+	return cmd
 }
 
 // live is the lab itself, inside: it runs until ctx ends.
-func (l lab) live(ctx context.Context) (err error) {
+func (l lab) live(ctx context.Context, nodes int) (err error) {
 	dir := l.path("world")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	w, err := world.Start(ctx, world.Options{Dir: dir, Cluster: "lab"})
+	o := worldOptions(dir)
+	if nodes > 0 {
+		o.Real, o.Nodes = &world.Real{}, nodeNames(nodes)
+	}
+	w, err := world.Start(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Stop()) }()
+	s := newTelling(os.Stdout)
+	s.world = w
+	if err := s.setUp(ctx); err != nil {
+		return err
+	}
 	c, err := w.StartController("landbridge")
 	if err != nil {
 		return err
@@ -56,13 +70,12 @@ func (l lab) live(ctx context.Context) (err error) {
 	if err := c.AwaitLeading(ctx); err != nil {
 		return err
 	}
-	for _, manifest := range []string{pods, w.Expand(service)} {
+	for _, manifest := range []string{webPods, podManifest(s.cart.app, s.cart.pods()...), w.Expand(service)} {
 		if err := w.Kube.Apply(ctx, []byte(manifest)); err != nil {
 			return err
 		}
 	}
 	served := "http://" + w.Addresses.VIP4(0).String() + "/"
-	s := &story{out: os.Stdout, world: w}
 	if err := s.await(ctx, "the Service to be served", func(ctx context.Context) (bool, error) {
 		return world.Get(ctx, served, 1).Failed() == 0, nil
 	}); err != nil {
@@ -76,7 +89,7 @@ func (l lab) live(ctx context.Context) (err error) {
 	err = l.writeJSON(insideFile, insideRecord{
 		Kubeconfig: w.Kube.Kubeconfig(), Config: w.Config(),
 		Path: []string{filepath.Dir(w.Kube.Binaries().Kubectl), filepath.Dir(binary)},
-		API:  strings.TrimPrefix(w.Kube.Config().Host, "https://"), BIGIP: w.Addresses.Management(),
+		API:  strings.TrimPrefix(w.Kube.Config().Host, "https://"), BIGIP: w.Addresses.Management(0), Peer: w.Addresses.Management(1),
 		Virtual: net.JoinHostPort(vip, "80"), Metrics: c.Address(), VIP: vip, CA: filepath.Join(dir, "ca.crt"),
 	})
 	if err != nil {
@@ -87,7 +100,11 @@ func (l lab) live(ctx context.Context) (err error) {
 
 // keep holds the lab from outside, until ctx or the lab ends. The claim is made
 // in Prepare, since the first process inside comes through here too.
-func (l lab) keep(ctx context.Context) (err error) {
+func (l lab) keep(ctx context.Context, nodes int) (err error) {
+	var ranges []netip.Prefix // nil: all are local
+	if nodes > 0 {
+		ranges = node.Ranges()
+	}
 	release := func() {}
 	defer func() { release() }()
 	started := make(chan int, 1)
@@ -98,6 +115,7 @@ func (l lab) keep(ctx context.Context) (err error) {
 		code, err := netns.Enter(ctx, netns.Options{
 			Prepare: func(context.Context) (err error) { release, err = l.claim(); return err },
 			Started: func(pid int) { started <- pid },
+			Ranges:  ranges,
 		})
 		if err == nil && code != 0 {
 			err = exitCode(code)
@@ -126,7 +144,7 @@ func (l lab) forward(ctx context.Context, started <-chan int) error {
 		name, target string
 		preferred    int
 	}{
-		{"api", r.Inside.API, 16443}, {"bigip", r.Inside.BIGIP, 18443},
+		{"api", r.Inside.API, 16443}, {"bigip", r.Inside.BIGIP, 18443}, {"peer", r.Inside.Peer, 18444},
 		{"virtual", r.Inside.Virtual, 18080}, {"metrics", r.Inside.Metrics, 19090},
 	} {
 		listener, err := listen(p.preferred)
@@ -198,13 +216,20 @@ func (l lab) landing(r insideRecord, ports map[string]int) string {
   landbridge-lab exec -- landbridge plan --config %[2]s
   landbridge-lab exec -- bash
 
+VMs serve /web/cart_vs and /web/search_vs there; pods with the label app=cart wait to join the first:
+  landbridge-lab exec -- landbridge import --config %[2]s --device dc1 -n shop -l app=cart /web/cart_vs | \
+    landbridge-lab exec -- kubectl apply -f -
+  landbridge-lab exec -- landbridge share shop/cart-vs 25 --wait --config %[2]s
+  landbridge-lab exec -- landbridge status shop/cart-vs --config %[2]s
+
 From this machine, forwarded to 127.0.0.1:
   Kubernetes API   kubectl --kubeconfig %[3]s get services -A
   BIG-IP           curl -sk -u %[4]s:'%[5]s' https://127.0.0.1:%[6]d/mgmt/tm/ltm/pool
+                   (its standby unit: port %[11]d)
   %-16[7]s curl http://127.0.0.1:%[8]d/
   metrics          curl http://127.0.0.1:%[9]d/metrics
 
 Logs are in %[10]s. End it with
   landbridge-lab down
-`, r.VIP, r.Config, l.path("kubeconfig"), world.Username, world.Password, ports["bigip"], r.VIP+":80", ports["virtual"], ports["metrics"], l.path("world"))
+`, r.VIP, r.Config, l.path("kubeconfig"), world.Username, world.Password, ports["bigip"], r.VIP+":80", ports["virtual"], ports["metrics"], l.path("world"), ports["peer"])
 }

@@ -8,24 +8,36 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"landbridge.dev/testenv/messages"
 	"landbridge.dev/testenv/netns"
 	"landbridge.dev/testenv/world"
 )
 
 func newStory() *cobra.Command {
-	return &cobra.Command{
+	only := 0
+	cmd := &cobra.Command{
 		Use:   "story",
-		Short: "Play the main job in front of you; exit code 0 only if all of it was checked",
+		Short: "Play the main job and a migration in front of you; exit code 0 only if all was checked",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return inside(cmd.Context(), netns.Options{
 				Prepare: func(ctx context.Context) error { return world.Prepare(ctx, cmd.OutOrStdout()) },
-			}, func(ctx context.Context) error { return tell(ctx, cmd.OutOrStdout()) })
+			}, func(ctx context.Context) error {
+				s := newTelling(cmd.OutOrStdout())
+				chapters := s.chapters()
+				if only > 0 {
+					chapters = chapters[:min(only, len(chapters))]
+				}
+				return s.tell(ctx, chapters, s.table)
+			})
 		},
 	}
+	cmd.Flags().IntVar(&only, "chapters", 0, "play only the first `N` chapters; 0 plays all")
+	return cmd
 }
 
 // inside runs this program again in namespaces of its own, and in there body.
@@ -50,6 +62,34 @@ type story struct {
 
 	kept    *world.Conn // a client that stays connected
 	foreign string      // what the network team has on the device, as it was at first
+
+	cart, search *migration // what VMs serve behind the BIG-IP, and is moved
+	orders       *orders    // the queue that VMs consume, and is moved
+	till         *till      // what VMs serve that register, and is moved
+	routes       *routes    // the router in front of the cluster
+}
+
+func newTelling(out io.Writer) *story {
+	s := &story{out: out}
+	s.cart, s.search = s.newCart(), s.newSearch()
+	s.till = s.newTill()
+	s.orders = &orders{story: s, ledger: messages.NewLedger(), ips: map[string]string{}, pods: map[string]string{}}
+	s.orders.deploy, s.orders.withdraw = s.orders.startGateway, s.orders.stopGateway
+	s.routes = &routes{story: s}
+	return s
+}
+
+// chapter is a part of the story: what one team does. It is a file of its own,
+// begins with the company as it stands, and leaves nothing behind but a running
+// controller.
+type chapter struct {
+	title string
+	steps []step
+}
+
+// chapters are the story, in the order in which it is told.
+func (s *story) chapters() []chapter {
+	return []chapter{s.beginning(), s.ownService(), s.joining(), s.adopting(), s.ordering(), s.registering(), s.routing()}
 }
 
 // step is a part of the story with a title of its own.
@@ -58,31 +98,46 @@ type step struct {
 	play  func(context.Context) error
 }
 
-// stepTimeout bounds a step; each takes a few seconds.
-const stepTimeout = time.Minute
+// stepTimeout bounds a step; each takes a few seconds, on a machine that has
+// nothing else to do.
+const stepTimeout = 4 * time.Minute
 
 // errFailed is a story that did not end well; why was told.
 var errFailed = errors.New("the story did not end well")
 
-// tell plays all steps.
-func tell(ctx context.Context, out io.Writer) (err error) {
-	s := &story{out: out}
+// tell plays the chapters, and sums up at the end.
+func (s *story) tell(ctx context.Context, chapters []chapter, sumUp func() error) (err error) {
 	began := time.Now()
 	defer func() {
 		if s.kept != nil {
 			s.kept.Close()
 		}
+		s.cart.end()
+		s.search.end()
+		s.orders.end()
+		s.till.end()
+		err = errors.Join(err, s.routes.end())
 		if s.world != nil {
 			err = errors.Join(err, s.world.Stop())
 		}
 	}()
-	steps := s.steps()
-	for i, st := range steps {
-		if err := s.play(ctx, fmt.Sprintf("%d/%d", i+1, len(steps)), st); err != nil {
-			return err
+	steps, played := 0, 0
+	for _, c := range chapters {
+		steps += len(c.steps)
+	}
+	for _, c := range chapters {
+		fmt.Fprintf(s.out, "\n%s\n%s\n", c.title, strings.Repeat("─", utf8.RuneCountInString(c.title)))
+		for _, st := range c.steps {
+			played++
+			if err := s.play(ctx, fmt.Sprintf("%d/%d", played, steps), st); err != nil {
+				return err
+			}
 		}
 	}
-	fmt.Fprintf(out, "\nAll %d steps went as they should: %d checks in %.0f s.\n", len(steps), s.checks, time.Since(began).Seconds())
+	if err := sumUp(); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "\nAll %d steps went as they should: %d checks in %.0f s.\n", steps, s.checks, time.Since(began).Seconds())
 	return nil
 }
 

@@ -16,22 +16,45 @@ import (
 )
 
 func newUp() *cobra.Command {
-	return &cobra.Command{
+	nodes := 0
+	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Start the environment and leave it running, with a served Service",
+		Short: "Start the environment and leave it running, with a served Service and VM services to move",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := theLab()
 			if err != nil {
 				return err
 			}
-			return l.up(cmd.Context(), cmd.OutOrStdout())
+			return l.up(cmd.Context(), cmd.OutOrStdout(), nodes)
 		},
 	}
+	realNodes(cmd, &nodes)
+	return cmd
+}
+
+// maxNodes is how many real nodes this is for; a machine of two cores carries
+// two or three.
+const maxNodes = 9
+
+// realNodes gives a command the flag for them.
+func realNodes(cmd *cobra.Command, nodes *int) {
+	cmd.Flags().IntVar(nodes, "nodes", 0, "have `N` real nodes (kubelet, containerd, kube-proxy; it takes root) run real pods; 0 plays two nodes and their pods")
+}
+
+// nodeNames are the names of n real nodes.
+func nodeNames(n int) (names []string) {
+	for i := range n {
+		names = append(names, "node-"+string(rune('a'+i)))
+	}
+	return names
 }
 
 // up starts a process that keeps the lab up, and waits until it is ready.
-func (l lab) up(ctx context.Context, out io.Writer) error {
+func (l lab) up(ctx context.Context, out io.Writer, nodes int) error {
+	if nodes < 0 || nodes > maxNodes {
+		return fmt.Errorf("--nodes %d: it can be 0 to %d", nodes, maxNodes)
+	}
 	if r, err := l.current(); err == nil {
 		fmt.Fprintf(out, "The lab is up already.\n\n%s", r.Landing)
 		return nil
@@ -39,7 +62,11 @@ func (l lab) up(ctx context.Context, out io.Writer) error {
 	if up, err := l.running(); err != nil || up {
 		return errors.Join(err, errors.New("the lab is starting or ending; look again in a moment, or end it with `landbridge-lab down`"))
 	}
-	if err := world.Prepare(ctx, out); err != nil {
+	prepare, what := world.Prepare, "two nodes"
+	if nodes > 0 {
+		prepare, what = world.PrepareNodes, fmt.Sprintf("real nodes (%d)", nodes)
+	}
+	if err := prepare(ctx, out); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(l.dir); err != nil { // of one that was killed
@@ -48,9 +75,9 @@ func (l lab) up(ctx context.Context, out io.Writer) error {
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "starting a control plane with two nodes, a BIG-IP, and Landbridge …")
+	fmt.Fprintf(out, "starting a control plane with %s, a pair of BIG-IPs, and Landbridge …\n", what)
 	began := time.Now()
-	r, err := l.startHolder(ctx)
+	r, err := l.startHolder(ctx, nodes)
 	if err != nil {
 		return err
 	}
@@ -60,7 +87,7 @@ func (l lab) up(ctx context.Context, out io.Writer) error {
 
 // startHolder starts the process that keeps the lab up, in a session of its
 // own, so that no Ctrl-C and no closed terminal reaches it.
-func (l lab) startHolder(ctx context.Context) (record, error) {
+func (l lab) startHolder(ctx context.Context, nodes int) (record, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return record{}, err
@@ -70,7 +97,7 @@ func (l lab) startHolder(ctx context.Context) (record, error) {
 		return record{}, err
 	}
 	defer log.Close()
-	cmd := exec.Command(exe, "serve")
+	cmd := exec.Command(exe, "serve", fmt.Sprintf("--nodes=%d", nodes))
 	cmd.Env = append(os.Environ(), dirEnv+"="+l.dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"os/exec"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"landbridge.dev/testenv/world"
 )
@@ -17,64 +17,26 @@ const pool = "/web/lb_lab_shop_web_80"
 // requests are how often a client asks when it looks who answers.
 const requests = 20
 
-func (s *story) steps() []step {
-	return []step{
-		{"A company: a Kubernetes cluster with two nodes, a BIG-IP that others use too", s.company},
+// ownService is the chapter in which a team that has nothing on the device yet
+// has a virtual server of its own.
+func (s *story) ownService() chapter {
+	return chapter{"A Service of its own", []step{
 		{"A Service asks for a virtual server; the plan shows what would come", s.plan},
 		{"The controller starts, with its role's rights alone, and makes it so", s.start},
 		{"A pod comes", s.podComes},
 		{"A pod goes, while clients ask all the time and one stays connected", s.podGoes},
 		{"The controller is killed and started again", s.restart},
 		{"The Service is deleted", s.deleted},
-	}
-}
-
-func (s *story) company(ctx context.Context) (err error) {
-	if s.world, err = world.Start(ctx, world.Options{Cluster: "lab"}); err != nil {
-		return err
-	}
-	if err := s.world.Kube.Apply(ctx, []byte(pods)); err != nil {
-		return err
-	}
-	if err := s.legacy(); err != nil {
-		return err
-	}
-	if _, err := s.kubectl(ctx, "wait", "-n", "shop", "--for=condition=Ready", "--timeout=30s", "pod", "--all"); err != nil {
-		return err
-	}
-	nodes, err := s.kubectl(ctx, "get", "pods", "-n", "shop", "-o", "wide")
-	if err != nil {
-		return err
-	}
-	s.said("cluster", nodes)
-	s.device(ctx)
-	if s.foreign, err = s.world.Foreign(); err != nil {
-		return err
-	}
-	return nil
-}
-
-// legacy puts on the device what the network team has there.
-func (s *story) legacy() error {
-	for _, o := range []struct {
-		path string
-		body map[string]any
-	}{
-		{"ltm/node", map[string]any{"name": "legacy-host", "partition": "Common", "address": "10.20.0.5", "description": "rack 4, unit 12"}},
-		{"ltm/pool", map[string]any{"name": "legacy", "partition": "web", "members": []any{map[string]any{"name": "/Common/legacy-host:8080"}}}},
-		{"ltm/virtual", map[string]any{
-			"name": "legacy", "partition": "web", "ipProtocol": "tcp", "pool": "/web/legacy",
-			"destination": "/web/" + s.world.Addresses.VIP4(1).String() + ":80",
-		}},
-	} {
-		if status, answer := s.world.Device.Do(http.MethodPost, "/mgmt/tm/"+o.path, o.body); status != http.StatusOK {
-			return fmt.Errorf("making the network team's %s: status %d: %v", o.path, status, answer["message"])
-		}
-	}
-	return nil
+	}}
 }
 
 func (s *story) plan(ctx context.Context) error {
+	if err := s.world.Kube.Apply(ctx, []byte(webPods)); err != nil {
+		return err
+	}
+	if err := s.podsReady(ctx, "web"); err != nil {
+		return err
+	}
 	s.said("applied", s.world.Expand(service))
 	if err := s.world.Kube.Apply(ctx, []byte(s.world.Expand(service))); err != nil {
 		return err
@@ -85,26 +47,21 @@ func (s *story) plan(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	mark := s.world.Device.Writes()
-	out, err := s.world.Landbridge(ctx, "plan", "--config", s.world.Config())
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return fmt.Errorf("landbridge plan found nothing to do:\n%s", out.Stdout)
-	case !errors.As(err, &exit) || exit.ExitCode() != 2:
-		return fmt.Errorf("landbridge plan: %w, want exit status 2:\n%s%s", err, out.Stdout, out.Stderr)
+	mark := s.world.Active().Writes()
+	text, err := s.planned(ctx)
+	if err != nil {
+		return err
 	}
-	s.said("plan", out.Stdout)
+	s.said("plan", text)
 	s.checked("exit code 2: there is something to do")
 	return s.writes(ctx, mark, 0)
 }
 
 func (s *story) start(ctx context.Context) error {
-	c, err := s.world.StartController("landbridge")
-	if err != nil {
+	if err := s.granted(ctx); err != nil {
 		return err
 	}
-	if err := c.AwaitLeading(ctx); err != nil {
+	if err := s.controller(ctx); err != nil {
 		return err
 	}
 	if err := s.members(ctx, "web-1:8080 up", "web-2:8080 up"); err != nil {
@@ -120,7 +77,7 @@ func (s *story) start(ctx context.Context) error {
 }
 
 func (s *story) podComes(ctx context.Context) error {
-	mark := s.world.Device.Writes()
+	mark := s.world.Active().Writes()
 	if err := s.world.Kube.Apply(ctx, []byte(thirdPod)); err != nil {
 		return err
 	}
@@ -139,7 +96,7 @@ func (s *story) podGoes(ctx context.Context) error {
 	}
 	load := world.StartLoad(s.url())
 	defer load.Stop()
-	mark := s.world.Device.Writes()
+	mark := s.world.Active().Writes()
 	if _, err := s.kubectl(ctx, "delete", "pod", "web-3", "-n", "shop", "--wait=false"); err != nil {
 		return err
 	}
@@ -174,13 +131,10 @@ func (s *story) restart(ctx context.Context) error {
 	}
 	load := world.StartLoad(s.url())
 	defer load.Stop()
-	mark := s.world.Device.Writes()
+	mark := s.world.Active().Writes()
 	c.Kill()
 	s.said("killed", "SIGKILL")
-	if c, err = s.world.StartController("landbridge"); err != nil {
-		return err
-	}
-	if err := c.AwaitLeading(ctx); err != nil {
+	if err := s.controller(ctx); err != nil {
 		return err
 	}
 	s.said("started", "it leads, and has read the cluster and the device")
@@ -191,12 +145,15 @@ func (s *story) restart(ctx context.Context) error {
 }
 
 func (s *story) deleted(ctx context.Context) error {
-	if _, err := s.kubectl(ctx, "delete", "service", "web", "-n", "shop", "--wait=false"); err != nil {
+	var deleting errgroup.Group // what follows is over in a moment
+	deleting.Go(func() error {
+		_, err := s.kubectl(ctx, "delete", "service", "web", "-n", "shop", "--wait=false")
 		return err
-	}
-	if err := s.await(ctx, "the virtual server to be disabled", func(context.Context) (bool, error) {
+	})
+	err := s.await(ctx, "the virtual server to be disabled", func(context.Context) (bool, error) {
 		return strings.Contains(strings.Join(s.world.Virtuals(), "\n"), pool+" "+s.vip()+":80 tcp disabled"), nil
-	}); err != nil {
+	})
+	if err := errors.Join(deleting.Wait(), err); err != nil {
 		return err
 	}
 	s.checked("first the virtual server is disabled and its members drain (drain-timeout 2s)")
