@@ -3,6 +3,7 @@ package landbridge_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func TestReadmeMakeTargetsExist(t *testing.T) {
 	}
 	for _, page := range []string{"README.md", "CONTRIBUTING.md"} {
 		for _, block := range fenced(t, page, "sh") {
-			for _, m := range regexp.MustCompile(`(?m)^make ([a-z-]+)`).FindAllStringSubmatch(block, -1) {
+			for _, m := range regexp.MustCompile(`(?m)^make ([a-z0-9-]+)`).FindAllStringSubmatch(block, -1) {
 				if !strings.Contains(string(makefile), "\n"+m[1]+":") {
 					t.Errorf("%s names `make %s`, which the Makefile lacks", page, m[1])
 				}
@@ -61,9 +62,12 @@ func TestReadmeMakeTargetsExist(t *testing.T) {
 	}
 }
 
-func TestReadmeLinksLead(t *testing.T) {
+func TestLinksLead(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"README.md", "CONTRIBUTING.md"} {
+	for _, page := range []string{
+		"README.md", "CONTRIBUTING.md", "charts/landbridge/README.md",
+		"docs/install.md", "docs/operating.md", "docs/runbooks.md", "docs/security.md",
+	} {
 		raw, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +76,7 @@ func TestReadmeLinksLead(t *testing.T) {
 			if strings.HasPrefix(m[1], "http") {
 				continue
 			}
-			if _, err := os.Stat(m[1]); err != nil {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
 				t.Errorf("%s links to %s, which is not there", page, m[1])
 			}
 		}
