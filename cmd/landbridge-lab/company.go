@@ -126,6 +126,33 @@ func (s *story) configured() error {
 	return nil
 }
 
+// reconfigure changes the configuration, for the controller and for people. A
+// controller takes a new section up when it starts, all else while it runs.
+func (s *story) reconfigure(change func(text string) (string, error)) error {
+	for _, path := range []string{s.world.Config(), s.readers()} {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text, err := change(string(raw))
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert puts more before a line of a configuration that is there once.
+func insert(text, line, more string) (string, error) {
+	if n := strings.Count(text, line); n != 1 {
+		return "", fmt.Errorf("there are %d of %q to put something before, want 1", n, line)
+	}
+	return strings.Replace(text, line, more+line, 1), nil
+}
+
 // password is one that nobody outside of the lab needs.
 func password(user string) string { return user + " in the lab" }
 

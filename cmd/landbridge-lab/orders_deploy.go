@@ -1,9 +1,6 @@
 package main
 
-import (
-	"context"
-	"os"
-)
+import "context"
 
 // ordersConfig is what the platform team adds for the queue.
 const ordersConfig = `    consume: [orders.*]
@@ -13,17 +10,10 @@ mq:
   managementURLs: [$MQ_MANAGEMENT]
 `
 
-// grant gives the configuration its section for the broker. A controller takes
-// that up when it starts.
+// grant gives the configuration its section for the broker.
 func (o *orders) grant() error {
-	for _, path := range []string{o.world.Config(), o.readers()} {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, append(raw, o.world.Expand(ordersConfig)...), 0o600); err != nil {
-			return err
-		}
+	if err := o.reconfigure(func(text string) (string, error) { return text + o.world.Expand(ordersConfig), nil }); err != nil {
+		return err
 	}
 	o.said("config", ordersConfig)
 	return nil

@@ -80,18 +80,9 @@ func (t *till) granted(ctx context.Context) error {
 	if err := t.world.AddVMUser(ctx, tillUser); err != nil {
 		return err
 	}
-	for _, path := range []string{t.world.Config(), t.readers()} {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		before, after, ok := strings.Cut(string(raw), "mq:\n")
-		if !ok {
-			return fmt.Errorf("%s has no section mq, which the chapter before adds", path)
-		}
-		if err := os.WriteFile(path, []byte(before+t.world.Expand(tillGrant)+"mq:\n"+after), 0o600); err != nil {
-			return err
-		}
+	// The chapter before has added the section mq.
+	if err := t.reconfigure(func(text string) (string, error) { return insert(text, "mq:\n", t.world.Expand(tillGrant)) }); err != nil {
+		return err
 	}
 	t.said("config", t.world.Expand(tillGrant))
 	t.said("broker", n.URL()+" has a user "+tillUser+", who may write registrations and read announcements")

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"landbridge.dev/mq/protocol"
+	"landbridge.dev/testenv/app"
 	"landbridge.dev/testenv/netns"
 	"landbridge.dev/testenv/world"
 )
@@ -52,9 +53,7 @@ func newServiceVM() *cobra.Command {
 
 func serviceVM(name, file string) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "pod=%s client=%s\n", name, r.RemoteAddr)
-	})
+	mux.Handle("/", app.New(name, func() bool { return true }))
 	mux.HandleFunc("/pods", func(w http.ResponseWriter, r *http.Request) {
 		pods, err := podsOf(file)
 		for _, pod := range pods {

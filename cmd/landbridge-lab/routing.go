@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -70,21 +69,15 @@ func (r *routes) stand(ctx context.Context) (err error) {
 		}
 	}
 	section := strings.ReplaceAll(routingConfig, "$ROUTER", world.SiteRouter().String())
-	for _, path := range []string{r.world.Config(), r.readers()} {
-		raw, err := os.ReadFile(path)
+	if err := r.reconfigure(func(text string) (string, error) {
+		text, err := insert(text, "    caFile: ", "    floatingSelfIPs: ["+floating+"]\n")
 		if err != nil {
-			return err
+			return "", err
 		}
-		text := string(raw)
-		for before, more := range map[string]string{
-			"    caFile: ":               "    floatingSelfIPs: [" + floating + "]\n",
-			"    addressPools: [public]": "    bgpPeers: [tor]\n",
-		} {
-			text = strings.Replace(text, before, more+before, 1)
-		}
-		if err := os.WriteFile(path, []byte(text+section), 0o600); err != nil {
-			return err
-		}
+		text, err = insert(text, "    addressPools: [public]\n", "    bgpPeers: [tor]\n")
+		return text + section, err
+	}); err != nil {
+		return err
 	}
 	r.said("config", section)
 	c, err := r.world.Controller("landbridge")
@@ -254,7 +247,10 @@ func (r *routes) behindDevice(ctx context.Context) error {
 	if wrong != "" {
 		return fmt.Errorf("the router had a route to %s, and %s", vip, wrong)
 	}
-	r.checked("%d looks at both: whenever the router had the route, the virtual server stood and took clients", looks)
+	if looks == 0 {
+		return fmt.Errorf("of all looks at the router's table none found the route to %s", vip)
+	}
+	r.checked("%d looks found the route at the router, and each time the virtual server stood and took clients", looks)
 	now, err := r.world.Foreign()
 	if err != nil {
 		return err
@@ -268,7 +264,7 @@ func (r *routes) behindDevice(ctx context.Context) error {
 
 // watchOrder looks at the router's table, the device, and the table again, until
 // the returned function is called: whenever the route was there both times, a
-// virtual server has to stand at the address.
+// virtual server has to stand at the address. Only those looks are counted.
 func (r *routes) watchOrder(ctx context.Context, vip netip.Addr) (stop func() (looks int, wrong string)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var (
@@ -283,7 +279,6 @@ func (r *routes) watchOrder(ctx context.Context, vip netip.Addr) (stop func() (l
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			looks++
 			before, there := routed(), "no virtual server stands there"
 			for _, v := range r.world.Virtuals() {
 				if strings.Contains(v, " "+vip.String()+":") {
@@ -293,8 +288,11 @@ func (r *routes) watchOrder(ctx context.Context, vip netip.Addr) (stop func() (l
 					}
 				}
 			}
-			if before && there != "" && routed() && wrong == "" {
-				wrong = there
+			if before && routed() {
+				looks++
+				if wrong == "" {
+					wrong = there
+				}
 			}
 			select {
 			case <-time.After(pollInterval / 4):

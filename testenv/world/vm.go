@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"landbridge.dev/testenv/app"
 )
 
 // VMPort is the port on which a VM of a world serves.
@@ -49,9 +51,7 @@ func (w *World) StartVM(name string) (*VM, error) {
 	}
 	vm.server = &http.Server{
 		ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
-		Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			_, _ = fmt.Fprintf(rw, "pod=%s ip=%s client=%s\n", name, vm.Address, r.RemoteAddr)
-		}),
+		Handler: app.New(name, func() bool { return true }),
 	}
 	vm.serving.Go(func() { _ = vm.server.Serve(l) }) // ends with stop
 	w.mu.Lock()
