@@ -53,7 +53,7 @@ type Server struct {
 
 // Run answers, one Inquiry at a time, until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
-	s.queue = workqueue.NewTypedDelayingQueue[string]()
+	s.start()
 	namespaces := []string{corev1.NamespaceAll}
 	if len(s.Namespaces) > 0 {
 		namespaces = append([]string{s.Home}, s.Namespaces...)
@@ -86,6 +86,8 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 }
+
+func (s *Server) start() { s.queue = workqueue.NewTypedDelayingQueue[string]() }
 
 // watch has the Inquiries of a namespace come to the queue.
 func (s *Server) watch(namespace string) error {
@@ -165,6 +167,7 @@ func (s *Server) serve(ctx context.Context, key string, u *unstructured.Unstruct
 	}
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) && ctx.Err() == nil { // else whoever asked is gone
 		s.Failed(fmt.Errorf("answering inquiry %s: %w", key, err))
+		s.queue.AddAfter(key, mostRest)
 	}
 }
 
