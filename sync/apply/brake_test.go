@@ -11,6 +11,7 @@ import (
 	"landbridge.dev/sync/state"
 )
 
+// crowd is a device that serves many Services, and their Wants.
 func crowd(t *testing.T, services int) (*memory.Backend, []state.Want) {
 	t.Helper()
 	device := memory.New(dc1)
@@ -75,6 +76,12 @@ func TestAllowReleasesTheBrakeForThatPlanAlone(t *testing.T) {
 		if device.Set().Len() != 120 {
 			t.Fatal("another hash released the brake")
 		}
+		b.workers[dc1].Allow(hash, time.Now())
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if device.Set().Len() != 120 {
+			t.Fatal("the hash released the brake when its time was over")
+		}
 		b.workers[dc1].Allow(hash, time.Now().Add(10*time.Minute))
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
@@ -102,5 +109,45 @@ func TestBrakeLetsDeletedServicesAndFewOthersGo(t *testing.T) {
 		if n := device.Set().Len(); n != 20*3 {
 			t.Errorf("%d objects stand, want those of 20 Services: 15 were deleted, 5 opted out", n)
 		}
+	})
+}
+
+// Removals add up within the window, and fall out of it.
+func TestBrakeCountsWhatWentWithinItsWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		device, wants := crowd(t, 40) // 80 virtual servers and pools: 24 of them may go
+		b := start(t, device)
+		defer b.end()
+		for _, w := range wants {
+			b.put(w)
+		}
+		b.lead()
+		began := time.Now()
+		optOut := func(after time.Duration, wants []state.Want) {
+			time.Sleep(time.Until(began.Add(after)))
+			for _, w := range wants {
+				b.put(state.Want{Service: w.Service, Drain: time.Second})
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		}
+		stand := func(services int, when string) {
+			t.Helper()
+			if n := device.Set().Len(); n != services*3 {
+				t.Errorf("%s %d objects stand, want the %d of %d Services", when, n, services*3, services)
+			}
+		}
+		optOut(0, wants[:5])
+		stand(35, "after the first five")
+		optOut(3*time.Minute, wants[5:10])
+		stand(30, "after five more")
+		optOut(6*time.Minute, wants[10:15])
+		stand(30, "after five too many")
+		if got := b.reason(wants[10].Service); got != "Braked" {
+			t.Errorf("reason %q, want Braked", got)
+		}
+		optOut(12*time.Minute, nil)
+		stand(25, "when the first five count no more")
 	})
 }

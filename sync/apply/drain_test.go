@@ -9,6 +9,7 @@ import (
 	"landbridge.dev/sync/state"
 )
 
+// leave is a Want in which a pod terminates, and still serves.
 func leave(w state.Want, pod string) state.Want {
 	pool := *w.Objects[0].(*state.Pool)
 	m, _ := pool.Member(endpoint(pod))

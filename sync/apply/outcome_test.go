@@ -93,6 +93,9 @@ func TestUnknownOutcomeIsReadBeforeItIsWrittenAgain(t *testing.T) {
 	}
 }
 
+// TestStaleRefusalIsReadBeforeTheNextTry has somebody delete the pool to which
+// the next change belongs: what is refused until the resync otherwise is right
+// again after one backoff.
 func TestStaleRefusalIsReadBeforeTheNextTry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -120,6 +123,7 @@ func TestStaleRefusalIsReadBeforeTheNextTry(t *testing.T) {
 	})
 }
 
+// TestStaleFault has a backend say so itself.
 func TestStaleFault(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,7 +196,20 @@ func TestDriftIsRepairedAtTheResync(t *testing.T) {
 	})
 }
 
+// lateAnswers answers full reads a minute after it looked.
 type lateAnswers struct{ *memory.Backend }
+
+func (l lateAnswers) Read(ctx context.Context, s apply.Scope) (*state.Set, error) {
+	set, err := l.Backend.Read(ctx, s)
+	if s.All() {
+		select {
+		case <-time.After(time.Minute):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return set, err
+}
 
 func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
 	t.Parallel()
@@ -222,6 +239,7 @@ func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
 	})
 }
 
+// changes is how many changes a backend was asked for, with or without effect.
 func changes(b *memory.Backend) int {
 	return len(slices.DeleteFunc(b.Calls(), func(c memory.Call) bool { return c.Read }))
 }

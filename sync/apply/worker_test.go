@@ -25,9 +25,7 @@ import (
 var us = state.Identity{Cluster: "prod", UID: "0123abcd"}
 
 // bench is a ledger with workers over memory backends, in a bubble where time
-
 // passes only while all wait.
-
 type bench struct {
 	lapsed  atomic.Bool // the lease has run out, and nobody has said so yet
 	t       *testing.T
@@ -87,7 +85,6 @@ func (b *bench) end() {
 }
 
 // lead lets every worker act, and waits until nothing moves any more.
-
 func (b *bench) lead() {
 	for _, w := range b.workers {
 		w.Act(true)
@@ -107,7 +104,6 @@ func (b *bench) report(ref state.Ref) apply.Report {
 }
 
 // reason is the first reason why a Service is not as asked; "" for none.
-
 func (b *bench) reason(ref state.Ref) string {
 	if problems := b.report(ref).Problems; len(problems) > 0 {
 		return problems[0].Reason
@@ -120,7 +116,6 @@ func endpoint(s string) state.Endpoint {
 }
 
 // service is what a Service with these pods wants on a device.
-
 func service(name, vip string, pods ...string) state.Want {
 	ref := state.Ref{Namespace: "shop", Name: name}
 	path := "/web/lb_prod_shop_" + name + "_80"
@@ -212,32 +207,8 @@ func TestOrphansAreCleanedUpOnlyByTheLeader(t *testing.T) {
 	})
 }
 
-// TestStaleRefusalIsReadBeforeTheNextTry has somebody delete the pool to which
-
-// the next change belongs: what is refused until the resync otherwise is right
-
-// again after one backoff.
-
-// TestStaleFault has a backend say so itself.
-
-// lateAnswers answers full reads a minute after it looked.
-
-func (l lateAnswers) Read(ctx context.Context, s apply.Scope) (*state.Set, error) {
-	set, err := l.Backend.Read(ctx, s)
-	if s.All() {
-		select {
-		case <-time.After(time.Minute):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	return set, err
-}
-
 // pair is a backend with two units, each with objects of its own: what is read
-
 // and changed is the active one's.
-
 type pair struct {
 	*memory.Backend
 	other *memory.Backend
@@ -255,9 +226,7 @@ func (p *pair) Watch(ctx context.Context) string {
 }
 
 // TestAnotherUnitIsReadAnew moves a backend to a unit that lacks the latest
-
 // changes.
-
 func TestAnotherUnitIsReadAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -282,9 +251,7 @@ func TestAnotherUnitIsReadAnew(t *testing.T) {
 }
 
 // TestReadOfTheUnitBeforeIsDropped has the unit change while a full read is
-
 // under way: its answer is not believed.
-
 func TestReadOfTheUnitBeforeIsDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -310,10 +277,7 @@ func TestReadOfTheUnitBeforeIsDropped(t *testing.T) {
 	})
 }
 
-// changes is how many changes a backend was asked for, with or without effect.
-
 // fullReads is how often all was read.
-
 func fullReads(b *memory.Backend) int {
 	return len(slices.DeleteFunc(b.Calls(), func(c memory.Call) bool { return !c.Read || !c.Scope.All() }))
 }
@@ -460,10 +424,6 @@ func TestOneUnitMakesTheNodeThatSeveralShare(t *testing.T) {
 		}
 	})
 }
-
-// crowd is a device that serves many Services, and their Wants.
-
-// leave is a Want in which a pod terminates, and still serves.
 
 func TestMemberThatSomebodyAddedIsNotDeletedWithThePool(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
 package wounds_test
 
 import (
-	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,12 +154,26 @@ func TestWoundTwoControllersFightOverAPartition(t *testing.T) {
 			t.Errorf("(-before +after):\n%s", diff)
 		}
 
-		// One leaves, and takes nothing of the others along.
+		// One leaves, and takes nothing of the others along; one of those that
+		// asked for what it had has it then, and the other waits.
+		theirs := []string{"/web/lb_stage_shop_s1_80", all[2].pool()}
+		for i, path := range theirs {
+			theirs[i] = path + " " + d.object("ltm/virtual", path)
+		}
 		first.remove(all[0])
-		pass(5 * time.Minute)
+		pass(2 * resync)
 		other.demand(all[1])
-		if got := d.Objects("ltm/virtual", ""); slices.Contains(got, all[0].pool()) && len(got) < 3 {
-			t.Errorf("virtual servers: %v", got)
+		twin.demand(all[2])
+		for _, was := range theirs {
+			path, object, _ := strings.Cut(was, " ")
+			if now := d.object("ltm/virtual", path); now != object || now == "not there" {
+				t.Errorf("virtual server %s was\n%s\nand is\n%s", path, object, now)
+			}
+		}
+		rivals, _ := other.settled(otherToo)
+		twins, _ := twin.settled(twinToo)
+		if got := d.Objects("ltm/virtual", ""); rivals == twins || len(got) != 3 {
+			t.Errorf("the address that is free is rival's: %t, twin's: %t; virtual servers: %v", rivals, twins, got)
 		}
 	})
 }
