@@ -146,7 +146,7 @@ func TestScripts(t *testing.T) {
 
 // commandTimeout bounds what a command of a script waits for, unless it says
 // for how long itself.
-const commandTimeout = 90 * time.Second
+const commandTimeout = 3 * time.Minute
 
 // script is the state of one running script.
 type script struct {
