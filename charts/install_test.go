@@ -2,9 +2,9 @@ package charts_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,10 +12,9 @@ import (
 
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/chart/loader"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/kube"
-	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -106,29 +105,75 @@ func (s *site) eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-func (s *site) install(t *testing.T, name string, values map[string]any) {
+// siteValues are those of a release in front of the device of a site.
+const siteValues = `
+config:
+  cluster: $CLUSTER
+  bigip:
+    - {name: dc1, hosts: [$BIGIP], credentialsDir: /etc/landbridge/dc1, caFile: /etc/landbridge/dc1/ca.crt}
+  addressPools: [{name: public, ranges: [$VIPS], autoAssign: true}]
+  tenants: [{namespaces: [shop], partitions: [web], addressPools: [public]}]
+secrets:
+  dc1: {secretName: landbridge-dc1}
+`
+
+// secret makes the Secret that siteValues refer to, as docs/install.md does, with
+// the device's user.
+func (s *site) secret(t *testing.T) {
 	t.Helper()
-	chart, err := loader.Load(folder)
+	of := func(name string) string {
+		raw, err := os.ReadFile(filepath.Join(s.Dir(), "credentials", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(raw))
+	}
+	fill := strings.NewReplacer("username=landbridge", "username="+of("username"), "password=…", "password="+of("password"), "bigip-ca.pem", "ca.crt")
+	for _, line := range commandsOf(t, "install.md", "kubectl create namespace") {
+		args := strings.Fields(line)
+		for i := range args {
+			args[i] = fill.Replace(args[i])
+		}
+		if out, err := s.Kubectl(t.Context(), args[1:]...); err != nil && !strings.Contains(out.Stderr, `namespaces "landbridge-system" already exists`) {
+			t.Fatalf("%s: %s", line, out.Stderr)
+		}
+	}
+}
+
+// load reads the chart, which Helm may change.
+func load(t *testing.T) *chart.Chart {
+	t.Helper()
+	c, err := loader.Load(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c.(*chart.Chart)
+}
+
+// installation and upgrading are without hooks, which no kubelet would run.
+func (s *site) installation(name string) *action.Install {
 	i := action.NewInstall(s.helm)
 	i.ReleaseName, i.Namespace, i.CreateNamespace, i.ServerSideApply = name, namespace, true, true
-	i.DisableHooks, i.WaitStrategy, i.Timeout = true, kube.HookOnlyStrategy, time.Minute // no kubelet runs them
-	if _, err := i.Run(chart, values); err != nil {
+	i.DisableHooks, i.WaitStrategy, i.Timeout = true, kube.HookOnlyStrategy, time.Minute
+	return i
+}
+
+func (s *site) upgrading() *action.Upgrade {
+	u := action.NewUpgrade(s.helm)
+	u.Namespace, u.DisableHooks, u.WaitStrategy, u.Timeout = namespace, true, kube.HookOnlyStrategy, time.Minute
+	return u
+}
+
+func (s *site) install(t *testing.T, name string, values map[string]any) {
+	t.Helper()
+	if _, err := s.installation(name).Run(load(t), values); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func (s *site) upgrade(t *testing.T, name string, values map[string]any) {
 	t.Helper()
-	chart, err := loader.Load(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := action.NewUpgrade(s.helm)
-	u.Namespace, u.DisableHooks, u.WaitStrategy, u.Timeout = namespace, true, kube.HookOnlyStrategy, time.Minute
-	if _, err := u.Run(name, chart, values); err != nil {
+	if _, err := s.upgrading().Run(name, load(t), values); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -189,37 +234,15 @@ func TestReleases(t *testing.T) {
 	})
 }
 
-// The values of docs/install.md are good ones.
-func TestInstallPage(t *testing.T) {
-	t.Parallel()
-	r := mustRender(t, parse(t, block(t, "install.md", "values.yaml")))
-	for _, o := range r.objects {
-		testObject(t, r, o)
-	}
-	if len(r.hooks) != 3 {
-		t.Errorf("%d hooks", len(r.hooks))
-	}
-}
-
 // A controller that runs as the chart's Deployment says, on the chart's
 // configuration and with its rights alone, serves a Service; `check` misses no
-// right. A bad annotation is refused. At the end the hook gives the Service
+// right. It begins once the Secret is there. A bad annotation is refused. At the end the hook gives the Service
 // back, so that no finalizer outlives the release.
 func TestController(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	ctx := t.Context()
-	values := parse(t, s.Expand(`
-config:
-  cluster: $CLUSTER
-  bigip:
-    - {name: dc1, hosts: [$BIGIP], credentialsDir: /etc/landbridge/dc1, caFile: /etc/landbridge/dc1/ca.crt}
-  addressPools: [{name: public, ranges: [$VIPS], autoAssign: true}]
-  tenants: [{namespaces: [shop], partitions: [web], addressPools: [public]}]
-secrets:
-  dc1: {secretName: landbridge-dc1}
-uninstall: {release: keep}
-`))
+	values := parse(t, s.Expand(siteValues+"uninstall: {release: keep}\n"))
 	s.install(t, "landbridge", values)
 	client := s.Kube.Client()
 	deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, "landbridge", metav1.GetOptions{})
@@ -230,12 +253,19 @@ uninstall: {release: keep}
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := s.unfold(t, deployment, kubeconfig)
-	c, err := s.StartController("controller", p.args(deployment.Spec.Template.Spec.Containers[0].Args)[1:]...)
+	if _, err := s.unfold(ctx, t.TempDir(), deployment.Spec.Template.Spec); !errors.Is(err, errWaits) {
+		t.Errorf("a pod begins without its Secret: %v", err)
+	}
+	s.secret(t)
+	p, err := s.unfold(ctx, t.TempDir(), deployment.Spec.Template.Spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := s.Landbridge(ctx, "check", "--config", p.config, "--kubeconfig", kubeconfig); err != nil {
+	c, err := s.StartController("controller", p.args(deployment.Spec.Template.Spec.Containers[0].Args, kubeconfig)[1:]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.Landbridge(ctx, "check", "--config", p.config(), "--kubeconfig", kubeconfig); err != nil {
 		t.Errorf("check: %v\n%s", err, out.Stdout)
 	}
 	s.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n"+block(t, "install.md", "web.yaml"))
@@ -257,7 +287,7 @@ uninstall: {release: keep}
 	if hook.ServiceAccountName != deployment.Spec.Template.Spec.ServiceAccountName {
 		t.Errorf("the hook runs as %s", hook.ServiceAccountName)
 	}
-	if out, err := s.Landbridge(ctx, p.args(hook.Containers[0].Args)...); err != nil {
+	if out, err := s.Landbridge(ctx, p.args(hook.Containers[0].Args, kubeconfig)...); err != nil {
 		t.Fatalf("%v: %v\n%s%s", hook.Containers[0].Args, err, out.Stdout, out.Stderr)
 	}
 	s.uninstall(t, "landbridge")
@@ -275,21 +305,6 @@ uninstall: {release: keep}
 	}
 }
 
-// block is the fenced YAML of a page that begins with a comment of that name.
-func block(t *testing.T, page, name string) string {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "docs", page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(raw), "```yaml\n# "+name+"\n")
-	text, _, ended := strings.Cut(rest, "```")
-	if !found || !ended {
-		t.Fatalf("%s has no %s", page, name)
-	}
-	return text
-}
-
 func (s *site) programmed(ctx context.Context, t *testing.T) string {
 	t.Helper()
 	service, err := s.Kube.Client().CoreV1().Services("shop").Get(ctx, "web", metav1.GetOptions{})
@@ -302,73 +317,4 @@ func (s *site) programmed(ctx context.Context, t *testing.T) string {
 		}
 	}
 	return ""
-}
-
-// process is where the files of a pod are on this machine, which has no kubelet.
-type process struct {
-	config, kubeconfig string
-}
-
-// unfold writes the ConfigMap and the Secret of a Deployment to files.
-func (s *site) unfold(t *testing.T, d *appsv1.Deployment, kubeconfig string) process {
-	t.Helper()
-	dir := t.TempDir()
-	for _, v := range d.Spec.Template.Spec.Volumes {
-		if v.Secret != nil && v.Secret.SecretName != "landbridge-dc1" {
-			t.Errorf("Secret %s is mounted", v.Secret.SecretName)
-		}
-	}
-	for _, name := range []string{"credentials/username", "credentials/password", "ca.crt"} {
-		raw, err := os.ReadFile(filepath.Join(s.Dir(), name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var configuration *corev1.ConfigMap
-	for _, v := range d.Spec.Template.Spec.Volumes {
-		if v.ConfigMap != nil {
-			var err error
-			if configuration, err = s.Kube.Client().CoreV1().ConfigMaps(namespace).Get(t.Context(), v.ConfigMap.Name, metav1.GetOptions{}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	p := process{config: filepath.Join(dir, "config.yaml"), kubeconfig: kubeconfig}
-	text := strings.ReplaceAll(configuration.Data["config.yaml"], "/etc/landbridge/dc1", dir)
-	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-var (
-	configFlag = regexp.MustCompile(`^--config=/etc/landbridge/config/config\.yaml$`)
-	listenFlag = regexp.MustCompile(`^--listen=`)
-)
-
-// args are those of a container, for a process on this machine: its files are
-// elsewhere, it is in no pod that would tell it the Lease's namespace, and its
-// port is not its own.
-func (p process) args(of []string) []string {
-	var args []string
-	for _, a := range of {
-		switch {
-		case configFlag.MatchString(a):
-			a = "--config=" + p.config
-		case listenFlag.MatchString(a):
-			continue
-		}
-		args = append(args, a)
-	}
-	args = append(args, "--kubeconfig="+p.kubeconfig)
-	if of[0] == "release" {
-		args = append(args, "--timeout=60s") // it takes a second
-	}
-	if of[0] == "controller" {
-		args = append(args, "--lease-namespace="+namespace)
-	}
-	return args
 }

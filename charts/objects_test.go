@@ -86,6 +86,11 @@ func testPod(t *testing.T, name string, pod corev1.PodTemplateSpec) {
 	mounted := map[string]bool{}
 	for _, v := range pod.Spec.Volumes {
 		mounted[v.Name] = v.Secret == nil || *v.Secret.DefaultMode == 0o440
+		// A Job says itself what is missing, and nobody need wait until its time is up.
+		job := pod.Spec.RestartPolicy == corev1.RestartPolicyNever
+		if v.Secret != nil && job != (v.Secret.Optional != nil && *v.Secret.Optional) {
+			t.Errorf("%s: whether it waits for Secret %s: %v", name, v.Secret.SecretName, v.Secret.Optional)
+		}
 	}
 	for _, c := range pod.Spec.Containers {
 		want := corev1.SecurityContext{
@@ -215,7 +220,7 @@ func TestNetworkPolicies(t *testing.T) {
 }
 
 // A part gets the Secrets that are meant for it, where the configuration looks
-// for them.
+// for them; the notes name them all.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	r := mustRender(t, combination(t, "everything"))
@@ -238,6 +243,9 @@ func TestSecrets(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+	if want := "kubectl -n landbridge-system get secret landbridge-bgp landbridge-dc1 landbridge-mq gateway-tls\n"; !strings.Contains(r.notes, want) {
+		t.Errorf("the notes are\n%s\nwant %q", r.notes, want)
 	}
 }
 

@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +31,9 @@ type checkCommand struct {
 	// outside leaves the cluster out: before an installation nobody has
 	// rights there.
 	outside bool
+	// secrets are where Secrets are mounted that need not be there: folder to
+	// NAMESPACE/NAME.
+	secrets map[string]string
 }
 
 func newCheck() *cobra.Command {
@@ -51,6 +58,7 @@ func newCheck() *cobra.Command {
 	f.StringVarP(&c.output, "output", "o", "text", "text or json")
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long one call may take")
 	f.BoolVar(&c.outside, "skip-kubernetes", false, "leave the cluster out, as before an installation, when nobody has rights there yet")
+	f.StringToStringVar(&c.secrets, "secret", nil, "FOLDER=NAMESPACE/NAME: which Secret is mounted there if it exists, to name it where it does not; may be repeated")
 	return cmd
 }
 
@@ -63,6 +71,7 @@ func (c *checkCommand) run(ctx context.Context, w io.Writer) error {
 	}
 	report := &checkReport{Schema: checkSchema, Checks: []checkLine{}}
 	conf := c.checkConfig(report)
+	c.checkSecrets(report)
 	if !c.outside {
 		c.checkKubernetes(ctx, report, conf)
 	}
@@ -97,6 +106,24 @@ func (c *checkCommand) checkConfig(report *checkReport) *config.Config {
 		report.add("config", "", "mode", f5.Warning, "mode: plan, nothing is changed outside")
 	}
 	return conf
+}
+
+// checkSecrets names the Secrets of which nothing is mounted. The API server is not
+// asked: nobody has a right to Secrets.
+func (c *checkCommand) checkSecrets(report *checkReport) {
+	for _, dir := range slices.Sorted(maps.Keys(c.secrets)) {
+		files, err := os.ReadDir(dir)
+		// Kubelet's own entries are there without any key too.
+		files = slices.DeleteFunc(files, func(f os.DirEntry) bool { return strings.HasPrefix(f.Name(), "..") })
+		switch {
+		case err != nil && !errors.Is(err, os.ErrNotExist):
+			report.add("config", "", "secret", f5.Problem, fmt.Sprintf("%s of Secret %s: %v", dir, c.secrets[dir], err))
+		case len(files) == 0:
+			report.add("config", "", "secret", f5.Problem, fmt.Sprintf("%s is empty: there is no Secret %s, or it has no keys; create it first", dir, c.secrets[dir]))
+		default:
+			report.add("config", "", "secret", f5.OK, fmt.Sprintf("%s holds what Secret %s has", dir, c.secrets[dir]))
+		}
+	}
 }
 
 // checkDevices looks at all devices at once, and tells of them in the order of

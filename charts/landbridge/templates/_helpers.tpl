@@ -62,9 +62,10 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" 
 {{- toJson $fixed | sha256sum -}}
 {{- end -}}
 
-{{/* Volumes and their mounts, of the Secrets that one part gets. */}}
+{{/* Volumes and their mounts, of the Secrets that one part gets. Pods wait until each Secret is there; those of a Job,
+with (list $ PART CONFIGMAP "optional"), begin without it and say that it is missing, to the person who waits for them. */}}
 {{- define "landbridge.volumes" -}}
-{{- $ := index . 0 -}}{{- $part := index . 1 -}}
+{{- $ := index . 0 -}}{{- $part := index . 1 -}}{{- $optional := has "optional" . -}}
 - name: config
   configMap:
     name: {{ index . 2 }}
@@ -74,8 +75,19 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" 
   secret:
     secretName: {{ $secret.secretName }}
     defaultMode: 0440
+    {{- if $optional }}
+    optional: true
+    {{- end }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* The Secrets that pods wait for. */}}
+{{- define "landbridge.secretNames" -}}
+{{- $names := list -}}
+{{- range .Values.secrets -}}{{- $names = append $names .secretName -}}{{- end -}}
+{{- if and .Values.gateway.enabled .Values.gateway.api.tlsSecretName -}}{{- $names = append $names .Values.gateway.api.tlsSecretName -}}{{- end -}}
+{{- $names | uniq | join " " -}}
 {{- end -}}
 
 {{- define "landbridge.mounts" -}}
