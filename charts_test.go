@@ -19,14 +19,24 @@ var update = flag.Bool("update", false, "write generated files anew")
 
 // The chart's rights are those of deploy/, which `landbridge check` asks for
 // and under which the scripts of testenv run, each with its reason; its
-// admission policy is made of the reference of annotations.
+// admission policy is made of the reference of annotations, and what a template
+// takes for a value that is missing is that of values.yaml.
 func TestChartFilesAreGenerated(t *testing.T) {
 	t.Parallel()
 	policy, err := yaml.Marshal(admission.Spec())
 	if err != nil {
 		t.Fatal(err)
 	}
+	var values map[string]any
+	if err := yaml.Unmarshal([]byte(read(t, "charts/landbridge/values.yaml")), &values); err != nil {
+		t.Fatal(err)
+	}
+	defaults, err := yaml.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]string{
+		"defaults.yaml":          "# Of values.yaml, by `make generate`.\n" + string(defaults),
 		"rights-controller.yaml": rulesOf(t, "deploy/rbac.yaml", "ClusterRole"),
 		"rights-lease.yaml":      rulesOf(t, "deploy/rbac.yaml", "Role"),
 		"rights-gateway.yaml":    rulesOf(t, "deploy/rbac-gateway.yaml", "ClusterRole"),

@@ -187,11 +187,17 @@ func (s *site) uninstall(t *testing.T, name string) {
 	}
 }
 
-// An API server takes each combination, changes it into the next and back, and
-// nothing is left when it goes.
+// One after the other, on one site, of which each takes its time to start.
 func TestReleases(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	t.Run("each combination", func(t *testing.T) { testCombinations(t, s) })
+	t.Run("from an older chart", func(t *testing.T) { testUpgradeFromOlderChart(t, s) })
+}
+
+// An API server takes each combination, changes it into the next and back, and
+// nothing is left when it goes.
+func testCombinations(t *testing.T, s *site) {
 	names := combinations(t)
 	s.install(t, "landbridge", combination(t, names[0]))
 	for _, name := range names[1:] {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/chart"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/loader"
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
@@ -31,14 +32,18 @@ type rendered struct {
 
 // render does what `helm template` does.
 func render(values map[string]any) (*rendered, error) {
-	install := action.NewInstall(action.NewConfiguration())
-	install.ReleaseName, install.Namespace = "landbridge", namespace
-	install.DryRunStrategy, install.Replace = action.DryRunClient, true
-	install.KubeVersion = &common.KubeVersion{Version: "v1.36.3", Major: "1", Minor: "36"}
 	chart, err := loader.Load(folder)
 	if err != nil {
 		return nil, err
 	}
+	return renderChart(chart, values)
+}
+
+func renderChart(chart chart.Charter, values map[string]any) (*rendered, error) {
+	install := action.NewInstall(action.NewConfiguration())
+	install.ReleaseName, install.Namespace = "landbridge", namespace
+	install.DryRunStrategy, install.Replace = action.DryRunClient, true
+	install.KubeVersion = &common.KubeVersion{Version: "v1.36.3", Major: "1", Minor: "36"}
 	made, err := install.Run(chart, values)
 	if err != nil {
 		return nil, err

@@ -1,3 +1,22 @@
+{{/* The defaults of what .Values lacks: `helm upgrade --reuse-values` brings the values of an older chart, its defaults
+among them, which know nothing of keys that are new. What is there stays, also where it is empty. Each template begins
+with it. */}}
+{{- define "landbridge.defaults" -}}
+{{- include "landbridge.fill" (list .Values (.Files.Get "files/defaults.yaml" | fromYaml)) -}}
+{{- end -}}
+
+{{- define "landbridge.fill" -}}
+{{- $values := index . 0 -}}
+{{- range $key, $default := index . 1 -}}
+{{- if kindIs "invalid" (index $values $key) -}}
+{{- $_ := set $values $key $default -}}
+{{- else if and (kindIs "map" $default) (not (has $key (list "resources" "labels"))) -}}
+{{- /* Of those two a key that is not there was taken out, with null. */ -}}
+{{- include "landbridge.fill" (list (index $values $key) $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "landbridge.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
