@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -19,14 +22,15 @@ import (
 
 	"landbridge.dev/config"
 	"landbridge.dev/config/annotation"
+	"landbridge.dev/mq/agent"
 )
 
 var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// Every block of YAML in the pages is good: a configuration as the program reads
-// it, an object as an API server does, without a field that there is not, and
-// its annotations of Landbridge by the checks that the controller makes. The
-// scripts of testenv apply the like, and the tests of the chart its values.
+// Every block of YAML in the pages is good: a configuration, or a part of one, as
+// the program reads it, an object, or a part, without a field that there is not,
+// and its annotations of Landbridge by the checks that the controller makes. The
+// tests of the chart have an API server take the objects, and install its values.
 func TestDocumentedManifestsAreGood(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("docs/*.md")
@@ -47,7 +51,7 @@ func TestDocumentedManifestsAreGood(t *testing.T) {
 					break
 				}
 				if err == nil {
-					err = good(document)
+					err = good(t, document)
 				}
 				if err != nil {
 					t.Errorf("%s: %v:\n%s", page, err, document)
@@ -61,17 +65,18 @@ func TestDocumentedManifestsAreGood(t *testing.T) {
 	}
 }
 
-// good says what is wrong with a document. A part of one need only be YAML.
-func good(document []byte) error {
+// good says what is wrong with a document.
+func good(t *testing.T, document []byte) error {
+	t.Helper()
 	var about struct {
 		metav1.TypeMeta   `json:",inline"`
 		metav1.ObjectMeta `json:"metadata"`
 	}
-	if err := yaml.Unmarshal(document, &map[string]any{}); err != nil {
+	if err := yaml.Unmarshal(document, &about); err != nil {
 		return err
 	}
-	if err := yaml.Unmarshal(document, &about); err != nil || about.APIVersion == "" {
-		return nil //nolint:nilerr // values of a chart, say, or a part of an object
+	if about.APIVersion == "" {
+		return goodPart(t, document)
 	}
 	if about.APIVersion == config.APIVersion && about.Kind == config.Kind {
 		_, err := config.Parse(document)
@@ -95,6 +100,66 @@ func good(document []byte) error {
 		}
 	}
 	return nil
+}
+
+// completion is a configuration that has what parts of one in the pages refer to.
+const completion = `
+apiVersion: landbridge.dev/v1
+kind: Config
+cluster: prod-1
+bigip: [{name: dc1, hosts: [https://192.0.2.10], credentialsDir: /etc/landbridge/dc1}]
+bgp: {asn: 64512, peers: [{name: tor-a, address: 198.51.100.1, asn: 64513}]}
+addressPools: [{name: public, ranges: [203.0.113.0/28]}]
+`
+
+// goodPart says what is wrong with a part of something, by what it is a part of.
+func goodPart(t *testing.T, document []byte) error {
+	t.Helper()
+	var part map[string]any
+	if err := yaml.UnmarshalStrict(document, &part); err != nil {
+		return err
+	}
+	has := func(key string) bool { _, there := part[key]; return there }
+	switch {
+	case has("secrets"): // values of the chart: its tests install them
+		return nil
+	case has("triggers"): // KEDA's
+		return nil
+	case has("metrics"):
+		return yaml.UnmarshalStrict(document, &autoscalingv2.HorizontalPodAutoscalerSpec{})
+	case has("spec"):
+		return yaml.UnmarshalStrict(document, &corev1.PodTemplateSpec{})
+	case has("register"):
+		file := filepath.Join(t.TempDir(), "agent.yaml")
+		if err := os.WriteFile(file, document, 0o600); err != nil {
+			return err
+		}
+		_, err := agent.Load(file)
+		return err
+	}
+	var whole map[string]any
+	if err := yaml.Unmarshal([]byte(completion), &whole); err != nil {
+		return err
+	}
+	raw, err := yaml.Marshal(overlaid(whole, part))
+	if err != nil {
+		return err
+	}
+	_, err = config.Parse(raw)
+	return err
+}
+
+// overlaid is a mapping with what another one says in place of what it has.
+func overlaid(whole, part map[string]any) map[string]any {
+	all := maps.Clone(whole)
+	for key, value := range part {
+		inner, ok := value.(map[string]any)
+		if outer, both := all[key].(map[string]any); ok && both {
+			value = overlaid(outer, inner)
+		}
+		all[key] = value
+	}
+	return all
 }
 
 func groupOf(apiVersion string) string {

@@ -200,6 +200,7 @@ func TestReleases(t *testing.T) {
 func testCombinations(t *testing.T, s *site) {
 	names := combinations(t)
 	s.install(t, "landbridge", combination(t, names[0]))
+	testPages(t, s)
 	// One release serves a cluster: there cannot be a second one beside it.
 	if _, err := s.installation("second").Run(load(t), combination(t, names[0])); err == nil || !strings.Contains(err.Error(), `"inquiries.landbridge.dev"`) {
 		t.Errorf("a second release: %v", err)

@@ -3,9 +3,46 @@ package charts_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// testPages has the API server, with the release's admission policy, look at each
+// object that a page shows, without keeping it.
+func testPages(t *testing.T, s *site) {
+	t.Helper()
+	s.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n")
+	pages, err := filepath.Glob(filepath.Join("..", "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, page := range append(pages, filepath.Join("..", "README.md")) {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range yamlBlock.FindAllStringSubmatch(string(raw), -1) {
+			if !strings.Contains(text[1], "\nkind: ") || strings.Contains(text[1], "kind: Config\n") {
+				continue // a configuration, or a part of something: a test of the root package reads these
+			}
+			found++
+			file := filepath.Join(s.Dir(), "page.yaml")
+			if err := os.WriteFile(file, []byte(text[1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := s.Kubectl(t.Context(), "apply", "--dry-run=server", "--validate=strict", "-f", file); err != nil || strings.Contains(out.Stderr, "Warning") {
+				t.Errorf("%s: %v: %s:\n%s", page, err, out.Stderr, text[1])
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d manifests were found", found)
+	}
+}
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
 // The values of docs/install.md are good ones.
 func TestInstallPage(t *testing.T) {
