@@ -89,7 +89,11 @@ var rules = []rule{
 		why:  "an inquiry carries a question and its answer, and knows nothing of what is answered",
 	},
 	{
-		from: "sync/apply", may: []string{"sync/ledger", "sync/plan", "sync/translate", "sync/state", "config"},
+		from: "sync/tracing", may: []string{"sync/ledger", "sync/state"},
+		why: "traces tell what has happened, and nothing is decided by them",
+	},
+	{
+		from: "sync/apply", may: []string{"sync/tracing", "sync/ledger", "sync/plan", "sync/translate", "sync/state", "config"},
 		why: "apply drives any backend by its contract, and knows nothing of Kubernetes",
 	},
 	{
@@ -97,7 +101,7 @@ var rules = []rule{
 		why: "reconcile ties the engine together, and gets its backends from cmd",
 	},
 	{
-		from: "backends/...", may: []string{"sync/apply", "sync/plan", "sync/state", "config", "backends/..."},
+		from: "backends/...", may: []string{"sync/apply", "sync/tracing", "sync/plan", "sync/state", "config", "backends/..."},
 		why: "a backend reads and carries out; what is wanted and why is decided before it",
 	},
 	{
@@ -158,6 +162,21 @@ var libraries = []struct {
 		"github.com/prometheus",
 		[]string{"sync/apply", "sync/reconcile", "backends/...", "mq/...", "cmd/...", "testenv/..."},
 		"pure packages count nothing",
+	},
+	{
+		"go.opentelemetry.io/otel/sdk",
+		[]string{"cmd/landbridge"},
+		"where traces go is the process's to say; what is traced knows nothing of it",
+	},
+	{
+		"go.opentelemetry.io/otel/exporters",
+		[]string{"cmd/landbridge"},
+		"where traces go is the process's to say; what is traced knows nothing of it",
+	},
+	{
+		"go.opentelemetry.io",
+		[]string{"sync/tracing", "cmd/landbridge", "testenv/..."},
+		"what a trace holds is said in one place, so that no secret gets into one elsewhere",
 	},
 }
 

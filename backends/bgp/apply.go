@@ -10,6 +10,7 @@ import (
 	"landbridge.dev/sync/apply"
 	"landbridge.dev/sync/plan"
 	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/tracing"
 )
 
 // Apply makes each Unit's changes in the table and tells the sessions. Done
@@ -17,9 +18,11 @@ import (
 // none is told when it has.
 func (s *Speaker) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome {
 	outcomes := make([]apply.Outcome, len(units))
+	began := time.Now()
 	s.announceLeaving(ctx, units)
 	for i, u := range units {
 		outcomes[i] = s.unit(ctx, u)
+		s.trace(ctx, u.Service, u.Changes[:outcomes[i].Applied], began)
 	}
 	return outcomes
 }
@@ -35,6 +38,23 @@ func (s *Speaker) unit(ctx context.Context, u apply.Unit) apply.Outcome {
 	}
 	s.tell(prefixes...)
 	return out
+}
+
+// trace leaves a span for each route that the sessions have been told of.
+func (s *Speaker) trace(ctx context.Context, service state.Ref, changes []plan.Change, began time.Time) {
+	if !tracing.Recording(ctx) {
+		return
+	}
+	ctx = tracing.Of(ctx, service)
+	for _, c := range changes {
+		r, isRoute := c.After.(*state.Route)
+		if c.Op == plan.Delete {
+			r, isRoute = c.Before.(*state.Route)
+		}
+		if isRoute {
+			tracing.Announced(ctx, s.Name(), r.Prefix.String(), c.Op == plan.Delete, began)
+		}
+	}
 }
 
 // enter makes a Unit's changes in the table, until one is refused, and returns

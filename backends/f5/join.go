@@ -10,6 +10,7 @@ import (
 	"landbridge.dev/sync/apply"
 	"landbridge.dev/sync/plan"
 	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/tracing"
 )
 
 // task is a Unit that is carried out, and where its Outcome goes.
@@ -51,6 +52,18 @@ func (a *applier) jobs(units []apply.Unit, outcomes []apply.Outcome) []job {
 	return jobs
 }
 
+// traced is the context for what is done for all Units of a job together.
+func (j job) traced(ctx context.Context) context.Context {
+	if !tracing.Recording(ctx) {
+		return ctx
+	}
+	services := make([]state.Ref, len(j))
+	for i, t := range j {
+		services[i] = t.unit.Service
+	}
+	return tracing.Of(ctx, services...)
+}
+
 // notTried gives all Units the Outcome of what is not begun.
 func (j job) notTried(failed apply.Outcome) {
 	for _, t := range j {
@@ -81,6 +94,7 @@ func (j job) unclear() bool {
 // traffic sooner after one call than after the three of the shortest
 // transaction.
 func (a *applier) alone(ctx context.Context, t *task) {
+	ctx = tracing.Of(ctx, t.unit.Service)
 	if n := len(t.commands); n > 1 && (t.shape.whole || a.pace.pays(n)) {
 		if out, settled := a.together(ctx, t); settled {
 			*t.out = out
@@ -137,7 +151,7 @@ func (a *applier) join(ctx context.Context, j job) {
 		}
 	}
 	for _, t := range apart {
-		*t.out = a.changes(ctx, t.unit)
+		*t.out = a.changes(tracing.Of(ctx, t.unit.Service), t.unit)
 	}
 }
 
@@ -162,6 +176,7 @@ func (a *applier) joinOnce(ctx context.Context, j job, apart bool) (parts []job,
 		commands = append(commands, t.commands...)
 	}
 	start := a.opts.Clock()
+	ctx = j.traced(ctx)
 	try := a.transact(ctx, commands)
 	took := a.opts.Clock().Sub(start)
 	switch {

@@ -10,6 +10,8 @@ import (
 	"net/url"
 
 	bigip "github.com/f5devcentral/go-bigip"
+
+	"landbridge.dev/sync/tracing"
 )
 
 // session is how one unit is spoken to: its connections, its token, and the
@@ -105,15 +107,17 @@ func (s *session) callIn(ctx context.Context, transaction, method, path string, 
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	req := &bigip.APIRequest{Method: method, URL: "mgmt/tm/" + path, Body: content, ContentType: "application/json"}
+	sent := ctx
 	for again := true; ; again = false {
 		token, err := s.token(ctx)
 		if err != nil {
 			return nil, &beforeCallError{err}
 		}
-		data, err := s.shell(ctx, token, transaction, req)
+		data, err := s.shell(sent, token, transaction, req)
 		var answer *Error
 		if again && errors.As(err, &answer) && answer.unauthorized() {
 			s.forget(token)
+			sent = tracing.Resend(ctx, 1)
 			continue
 		}
 		return data, err

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"landbridge.dev/sync/tracing"
 )
 
 const (
@@ -97,6 +99,11 @@ func newRetrying(next http.RoundTripper) http.RoundTripper {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	client.Logger = nil
+	client.RequestLogHook = func(_ retryablehttp.Logger, req *http.Request, resent int) {
+		if resent > 0 {
+			tracing.Resent(req.Context(), resent)
+		}
+	}
 	client.RetryMax = retries
 	client.RetryWaitMin, client.RetryWaitMax = retryWait, retryWaitLongest
 	client.CheckRetry = shouldRetry

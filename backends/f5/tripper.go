@@ -11,6 +11,8 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync/atomic"
+
+	"landbridge.dev/sync/tracing"
 )
 
 // maxAnswer bounds an answer's body, in bytes; a page of 100 pools with 100
@@ -41,6 +43,10 @@ func (t *tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	ctx, cancel := context.WithTimeoutCause(t.ctx, s.opts.CallTimeout, errNoAnswer)
 	defer cancel()
+	kind := kindOfPath(path)
+	ctx, call := tracing.StartCall(ctx, tracing.Request{
+		Backend: s.opts.Name, Method: req.Method, Kind: kind, Host: s.host, Path: path,
+	})
 	start := s.opts.Clock()
 	resp, body, err := t.exchange(ctx, req, path)
 	status := 0
@@ -48,7 +54,8 @@ func (t *tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		status = resp.StatusCode
 	}
 	took := s.opts.Clock().Sub(start)
-	s.opts.Metrics.call(s.opts.Name, req.Method, kindOfPath(path), status, took)
+	call.End(status)
+	s.opts.Metrics.call(s.opts.Name, req.Method, kind, status, took)
 	if err != nil {
 		return nil, err
 	}

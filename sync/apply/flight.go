@@ -12,6 +12,7 @@ import (
 	"landbridge.dev/sync/ledger"
 	"landbridge.dev/sync/plan"
 	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/tracing"
 )
 
 // How long a Service waits after the backend refused it, doubling.
@@ -27,6 +28,10 @@ type flight struct {
 	problems []state.Problem
 	revision ledger.Revision
 	term     term
+	// planBegan and planEnded are when it was planned; zero where nothing is
+	// traced, as trace is nil.
+	planBegan, planEnded time.Time
+	trace                *tracing.Flight
 
 	outcome Outcome
 	// seen is what stands of the Unit's objects after an outcome that says
@@ -42,9 +47,11 @@ func (w *Worker) start(ctx context.Context, batch []flight) {
 	w.airborne++
 	for i := range batch {
 		batch[i].term = w.term
+		w.depart(&batch[i])
 	}
 	w.calls.Go(func() {
 		w.carryOut(ctx, batch)
+		w.land(batch)
 		select {
 		case w.outcomes <- batch:
 		case <-ctx.Done():
@@ -55,7 +62,8 @@ func (w *Worker) start(ctx context.Context, batch []flight) {
 // carryOut has the backend make the changes of Units, and looks at what stands
 // of those of which that is not known afterwards.
 func (w *Worker) carryOut(ctx context.Context, batch []flight) {
-	w.lookFirst(batch)
+	term := w.traced(batch[0].term, batch)
+	w.lookFirst(term, batch)
 	var (
 		units []Unit
 		flown []*flight
@@ -70,7 +78,7 @@ func (w *Worker) carryOut(ctx context.Context, batch []flight) {
 	}
 	var unclear []*flight
 	var ids []state.ID
-	for i, out := range w.Backend.Apply(flown[0].term, units) {
+	for i, out := range w.Backend.Apply(term, units) {
 		flown[i].outcome = out
 		if out.looksAgain() {
 			unclear = append(unclear, flown[i])
@@ -80,7 +88,7 @@ func (w *Worker) carryOut(ctx context.Context, batch []flight) {
 	if len(unclear) == 0 {
 		return
 	}
-	if seen, err := w.Backend.Read(ctx, Scope{IDs: ids}); err == nil {
+	if seen, err := w.Backend.Read(w.traced(ctx, batch), Scope{IDs: ids}); err == nil {
 		for _, f := range unclear {
 			f.seen = seen
 		}
@@ -94,7 +102,7 @@ func (w *Worker) carryOut(ctx context.Context, batch []flight) {
 // what was seen, and nothing is done: the plan is made anew. So it is where a
 // pool is to go and the Service asks for something else by now. Where the look
 // fails, the flight gets that as its outcome: a device refuses none of this.
-func (w *Worker) lookFirst(batch []flight) {
+func (w *Worker) lookFirst(term context.Context, batch []flight) {
 	var ids []state.ID
 	for i := range batch {
 		for p := range removedPools(batch[i].unit) {
@@ -107,7 +115,7 @@ func (w *Worker) lookFirst(batch []flight) {
 	if len(ids) == 0 {
 		return
 	}
-	seen, err := w.Backend.Read(batch[0].term, Scope{IDs: ids})
+	seen, err := w.Backend.Read(term, Scope{IDs: ids})
 	for i := range batch {
 		f := &batch[i]
 		for p := range removedPools(f.unit) {

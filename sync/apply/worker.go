@@ -11,6 +11,7 @@ import (
 	"landbridge.dev/sync/ledger"
 	"landbridge.dev/sync/plan"
 	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/tracing"
 )
 
 // Options are what a Worker is made of. All but those marked are required.
@@ -49,6 +50,8 @@ type Options struct {
 	Log   *zap.Logger
 	// Metrics may be nil.
 	Metrics *Metrics
+	// Traces is told what becomes of changes; nil: nobody is.
+	Traces *tracing.Recorder
 }
 
 // Worker drives one backend to what the ledger wants. One goroutine, Run's,
@@ -318,6 +321,7 @@ func (w *Worker) consider(ref state.Ref) (f flight, ready bool) {
 		w.locks.wait(lock{service: ref}, ref)
 		return flight{}, false
 	}
+	began := w.traceTime()
 	want, revision, problems := w.Ledger.Want(w.Backend.Name(), ref)
 	if revision == 0 {
 		if w.Watched != nil && !w.Watched(ref.Namespace) {
@@ -347,7 +351,9 @@ func (w *Worker) consider(ref state.Ref) (f flight, ready bool) {
 		w.locks.wait(k, ref)
 		return flight{}, false
 	}
-	return flight{unit: unit, locks: keys, problems: report.Problems, revision: revision}, true
+	return flight{
+		unit: unit, locks: keys, problems: report.Problems, revision: revision, planBegan: began, planEnded: w.traceTime(),
+	}, true
 }
 
 // plan is what there is to do for a Service. With keep nothing is removed that
@@ -374,6 +380,9 @@ func (w *Worker) settle(want state.Want, result plan.Result, r Report) {
 	}, shows)
 	w.showOne(r.Service, shows)
 	r.Gone, r.InPlace = !owns, result.InPlace
+	if len(result.Waiting) == 0 {
+		w.Traces.Settled(w.Backend.Name(), r.Service, r.Revision)
+	}
 	r.Settled = want.Mode == state.Follow && state.AsAsked(r.Problems) && len(result.Waiting) == 0
 	for _, id := range result.Pools {
 		p, _ := w.mirror.Pool(id.Backend, id.Name)

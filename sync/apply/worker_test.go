@@ -20,6 +20,7 @@ import (
 	"landbridge.dev/sync/ledger"
 	"landbridge.dev/sync/plan"
 	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/tracing"
 )
 
 var us = state.Identity{Cluster: "prod", UID: "0123abcd"}
@@ -27,7 +28,8 @@ var us = state.Identity{Cluster: "prod", UID: "0123abcd"}
 // bench is a ledger with workers over memory backends, in a bubble where time
 // passes only while all wait.
 type bench struct {
-	lapsed  atomic.Bool // the lease has run out, and nobody has said so yet
+	traces  *tracing.Recorder // nil: none
+	lapsed  atomic.Bool       // the lease has run out, and nobody has said so yet
 	t       *testing.T
 	ledger  *ledger.Ledger
 	workers map[string]*apply.Worker
@@ -42,13 +44,18 @@ type bench struct {
 
 func start(t *testing.T, backends ...apply.Backend) *bench {
 	t.Helper()
+	return startTraced(t, nil, backends...)
+}
+
+func startTraced(t *testing.T, traces *tracing.Recorder, backends ...apply.Backend) *bench {
+	t.Helper()
 	var names []string
 	for _, b := range backends {
 		names = append(names, b.Name())
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	b := &bench{
-		t: t, ledger: ledger.New(names...), workers: map[string]*apply.Worker{},
+		t: t, traces: traces, ledger: ledger.New(names...), workers: map[string]*apply.Worker{},
 		stop: stop, reports: map[state.Ref]apply.Report{}, metrics: prometheus.NewRegistry(),
 	}
 	metrics := apply.NewMetrics(b.metrics)
@@ -61,8 +68,9 @@ func start(t *testing.T, backends ...apply.Backend) *bench {
 			},
 			Backend: backend, Ledger: b.ledger, Identity: us, NodePartition: "Common", Concurrency: 4,
 			Resync: 5 * time.Minute, Drain: time.Minute, Log: zap.NewNop(), Metrics: metrics,
-			Brake: apply.Brake{Percent: 30, Least: 10, Window: 10 * time.Minute},
-			Holds: func() bool { return !b.lapsed.Load() },
+			Brake:  apply.Brake{Percent: 30, Least: 10, Window: 10 * time.Minute},
+			Holds:  func() bool { return !b.lapsed.Load() },
+			Traces: traces,
 			Report: func(r apply.Report) {
 				b.mu.Lock()
 				defer b.mu.Unlock()

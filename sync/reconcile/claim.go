@@ -10,6 +10,7 @@ import (
 	"landbridge.dev/sync/ledger"
 	"landbridge.dev/sync/report"
 	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/tracing"
 	"landbridge.dev/sync/translate"
 )
 
@@ -32,7 +33,9 @@ func (r *Reconciler) claim(ctx context.Context, ref state.Ref, in translate.Inpu
 		hold()
 		return nil
 	}
+	written := tracing.Step(ctx, "claim")
 	err := r.reporter.Claim(ctx, in.Service, claimOf(*result))
+	written(err)
 	if err != nil {
 		hold()
 	}
@@ -72,14 +75,14 @@ func (r *Reconciler) vanished(ctx context.Context, ref state.Ref) error {
 			return err
 		}
 	}
-	r.withdraw(ref)
+	r.withdraw(ctx, ref)
 	return nil
 }
 
 // withdraw takes a Service out of the ledger that is no longer there. What
 // still stands of it outside is cleaned up, as it was to be when it was last
 // seen: not where it was paused, and with what deletion-policy said.
-func (r *Reconciler) withdraw(ref state.Ref) {
+func (r *Reconciler) withdraw(ctx context.Context, ref state.Ref) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec := r.records[ref]
@@ -100,7 +103,7 @@ func (r *Reconciler) withdraw(ref state.Ref) {
 		r.VMs.Offer(ref, nil)
 		r.VMs.Announce(ref, nil, false)
 	}
-	r.ledger.Put(want, time.Time{})
+	r.put(ctx, want, time.Time{})
 	r.statuses.Add(ref)
 }
 

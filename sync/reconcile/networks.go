@@ -50,6 +50,6 @@ func (r *Reconciler) translateNetworks(ctx context.Context) {
 		}
 	}
 	rec.result = result
-	r.ledger.Put(result.Want, time.Time{})
+	r.put(ctx, result.Want, time.Time{})
 	r.statuses.Add(ref)
 }

@@ -24,6 +24,7 @@ import (
 	"landbridge.dev/sync/ledger"
 	"landbridge.dev/sync/report"
 	"landbridge.dev/sync/state"
+	"landbridge.dev/sync/tracing"
 	"landbridge.dev/sync/translate"
 	"landbridge.dev/sync/watch"
 )
@@ -62,6 +63,8 @@ type Options struct {
 	// Holds says whether the lease is this process's still, by the clock: see
 	// apply.Options. nil: Lead and Follow alone decide.
 	Holds func() bool
+	// Traces makes traces of changes; nil makes none.
+	Traces *tracing.Recorder
 }
 
 // Reconciler keeps the outside in step with Kubernetes.
@@ -138,11 +141,11 @@ func New(o Options) (*Reconciler, error) {
 				Percent: *o.Config.Brakes.MaxDeletePercent, Least: *o.Config.Brakes.MinDelete,
 				Window: time.Duration(*o.Config.Brakes.Window),
 			},
-			Report: r.reported, Repaired: r.repaired, Onlooker: taker{r}, Holds: holds, Log: o.Log, Metrics: o.Workers,
+			Report: r.reported, Repaired: r.repaired, Onlooker: taker{r}, Holds: holds, Log: o.Log, Metrics: o.Workers, Traces: o.Traces,
 		}))
 	}
 	var err error
-	r.watch, err = watch.New(o.Reader, o.Config.Namespaces, func(ref state.Ref) { r.inputs.Add(ref) },
+	r.watch, err = watch.New(o.Reader, o.Config.Namespaces, r.seen,
 		func(pod state.Ref) { r.gates.Add(pod) })
 	if err != nil {
 		return nil, err
@@ -188,6 +191,23 @@ func (r *Reconciler) watched(namespace string) bool {
 	return len(r.Config.Namespaces) == 0 || namespace == state.PodNetworks().Namespace || slices.Contains(r.Config.Namespaces, namespace)
 }
 
+// seen takes in that Kubernetes has told of something that a Service hangs on.
+func (r *Reconciler) seen(ref state.Ref) {
+	r.Traces.Seen(ref)
+	r.inputs.Add(ref)
+}
+
+// put takes what is wanted for a Service into the ledger; ctx is that of its
+// translation.
+func (r *Reconciler) put(ctx context.Context, want state.Want, created time.Time) {
+	r.Traces.Put(ctx, r.ledger, want, created, r.acts)
+}
+
+// acts says whether this process makes changes on a backend.
+func (r *Reconciler) acts(backend string) bool {
+	return r.leading.Load() || slices.ContainsFunc(r.Backends, func(b Backend) bool { return b.Always && b.Name() == backend })
+}
+
 // translate takes one Service from what watch sees into the ledger.
 func (r *Reconciler) translate(ctx context.Context, ref state.Ref) error {
 	if ref == state.PodNetworks() {
@@ -226,7 +246,7 @@ func (r *Reconciler) translate(ctx context.Context, ref state.Ref) error {
 	if !result.Again.IsZero() {
 		r.inputs.AddAfter(ref, time.Until(result.Again))
 	}
-	r.ledger.Put(result.Want, in.Service.CreationTimestamp.Time)
+	r.put(ctx, result.Want, in.Service.CreationTimestamp.Time)
 	r.statuses.Add(ref)
 	r.gatesOf(ref, result)
 	return errors.Join(claiming, recording)

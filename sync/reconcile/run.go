@@ -59,6 +59,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	r.gates.ShutDown()
 	r.rosters.ShutDown()
 	parts.Wait()
+	r.Traces.Forget()
 	if err := context.Cause(ctx); !errors.Is(err, errStopped) && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -158,6 +159,7 @@ func (r *Reconciler) Follow() {
 	r.leading.Store(false)
 	r.Metrics.leading(false)
 	r.act()
+	r.Traces.Forget()
 	r.lookAgain(r.book.Close())
 }
 
@@ -182,7 +184,9 @@ func (r *Reconciler) awaitFirst() {
 // translateFirst translates a Service, and opens the gate with the last of
 // those that were there at the start.
 func (r *Reconciler) translateFirst(ctx context.Context, ref state.Ref) error {
+	ctx = r.Traces.Translating(ctx, ref)
 	if err := r.translate(ctx, ref); err != nil {
+		r.Traces.Failed(ctx)
 		return err
 	}
 	r.mu.Lock()
