@@ -151,6 +151,8 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 	if err != nil {
 		return err
 	}
+	traces := newTraces(replica, log)
+	defer traces.close()
 	events := record.NewBroadcaster()
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	defer events.Shutdown()
@@ -166,6 +168,7 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 		Metrics: shown.reconciler,
 		Workers: shown.workers,
 		Holds:   c.lease.tenure.holds,
+		Traces:  traces.recorder,
 	}
 	if queues != nil {
 		options.Queues = queues
