@@ -97,6 +97,10 @@
 //	router do NAME COMMAND          a command of BIRD's own
 //	router pause|resume|kill NAME   SIGSTOP, SIGCONT, SIGKILL
 //
+//	collector start                 a receiver of traces: controllers that start from here on send to it
+//	collector traces SERVICE        those of a Service, NAMESPACE/NAME, a line a span
+//	collector hang|answer           it answers nothing, or again
+//
 //	eventually [-for DURATION] PATTERN COMMAND…  repeat until the output matches (20s)
 //	eventually -not PATTERN COMMAND…             … until it does not match
 //	eventually -fails COMMAND…                   … until the command fails
@@ -116,6 +120,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"landbridge.dev/testenv/collector"
 	"landbridge.dev/testenv/netns"
 	"landbridge.dev/testenv/world"
 )
@@ -156,6 +161,8 @@ type script struct {
 	mark  int // writes before those that count
 	conns map[string]*world.Conn
 	load  *world.Load
+
+	collector *collector.Collector // nil until it is started
 }
 
 // scriptKey is what a script's state is kept under.
@@ -170,6 +177,9 @@ func setUp(ctx context.Context, env *testscript.Env) error {
 	env.Defer(func() {
 		if s.load != nil {
 			s.load.Stop()
+		}
+		if s.collector != nil {
+			defer s.collector.Close()
 		}
 		for _, c := range s.conns {
 			c.Close()
@@ -249,6 +259,7 @@ func language() map[string]command {
 		"post":       post,
 		"queue":      queueCondition,
 		"router":     routerCommand,
+		"collector":  collectorCommand,
 	}
 }
 

@@ -40,6 +40,14 @@ func (w *World) StartController(name string, flags ...string) (*Controller, erro
 	}, flags...))
 }
 
+// Setenv sets an environment variable of the programs of landbridge that are
+// started from here on.
+func (w *World) Setenv(name, value string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.env = append(w.env, name+"="+value)
+}
+
 // launch starts a program of landbridge that goes on until it is stopped.
 func (w *World) launch(name, kubeconfig string, args []string) (*Controller, error) {
 	return w.launchBy((*exec.Cmd).Start, name, kubeconfig, args)
@@ -74,6 +82,7 @@ func (w *World) launchBy(start func(*exec.Cmd) error, name, kubeconfig string, a
 	}
 	c.cmd = exec.Command(w.binary, append(common, args[1:]...)...)
 	c.cmd.Stdout, c.cmd.Stderr = log, log
+	c.cmd.Env = append(os.Environ(), w.env...)
 	if err := start(c.cmd); err != nil {
 		return nil, fmt.Errorf("controller %s: %w", name, err)
 	}

@@ -108,6 +108,7 @@ type World struct {
 	gatewaycfg string       // the kubeconfig of the gateways' ServiceAccount
 
 	mu          sync.Mutex
+	env         []string // of programs, besides this process's
 	controllers map[string]*Controller
 	routers     map[string]*router.BIRD
 	routerDir   string
