@@ -194,7 +194,7 @@ func TestNetworkPolicies(t *testing.T) {
 	}{
 		{"minimal", "landbridge-controller", []string{"53", "53", "443", "6443"}},
 		{"bigip", "landbridge-controller", []string{"53", "53", "443", "6443", "192.0.2.10/32:443", "2001:db8::10/128:8443"}},
-		{"everything", "bridge-controller", []string{"53", "53", "192.0.2.1/32:6443", "443", "198.51.100.1/32:179", "5671", "192.0.2.30/32:5673", "15671", "514"}},
+		{"everything", "bridge-controller", []string{"53", "53", "192.0.2.1/32:6443", "443", "198.51.100.1/32:179", "192.0.2.40/32:4318", "5671", "192.0.2.30/32:5673", "15671", "514"}},
 		{"everything", "bridge-gateway", []string{"53", "53", "192.0.2.1/32:6443", "5671", "192.0.2.30/32:5673", "15671", "pods:*", "514"}},
 	} {
 		r := mustRender(t, combination(t, test.values))
@@ -211,6 +211,37 @@ func TestNetworkPolicies(t *testing.T) {
 			}
 			for _, p := range rule.Ports {
 				got = append(got, to+p.Port.String())
+			}
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s %s (-want +got):\n%s", test.values, test.name, diff)
+		}
+	}
+}
+
+// Traces are made where there is a collector, by the controller alone.
+func TestTracing(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		values, name string
+		want         []string
+	}{
+		{"minimal", "landbridge", nil},
+		{"everything", "bridge", []string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT=http://192.0.2.40:4318", "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.1",
+			"OTEL_EXPORTER_OTLP_HEADERS of collector",
+		}},
+		{"everything", "bridge-gateway", nil},
+	} {
+		r := mustRender(t, combination(t, test.values))
+		var got []string
+		for _, e := range find[appsv1.Deployment](t, r.objects, "Deployment", test.name).Spec.Template.Spec.Containers[0].Env {
+			switch {
+			case !strings.HasPrefix(e.Name, "OTEL_"):
+			case e.ValueFrom != nil:
+				got = append(got, e.Name+" of "+e.ValueFrom.SecretKeyRef.Name)
+			default:
+				got = append(got, e.Name+"="+e.Value)
 			}
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {

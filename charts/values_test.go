@@ -27,6 +27,8 @@ func TestBadValues(t *testing.T) {
 		{`{config: {cluster: a}, gateway: {terminationGracePeriodSeconds: 5}}`, "/gateway/terminationGracePeriodSeconds"},
 		{`{config: {cluster: a}, admissionPolicy: {actions: [Refuse]}}`, "/admissionPolicy/actions/0"},
 		{`{config: {cluster: a}, uninstall: {release: delete}}`, "/uninstall/release"},
+		{`{config: {cluster: a}, tracing: {endpoint: collector:4318}}`, "/tracing/endpoint"},
+		{`{config: {cluster: a}, tracing: {endpoint: http://collector:4318, env: [{name: HOME, value: /}]}}`, "/tracing/env/0/name"},
 		{`{config: {cluster: a}, monitoring: {alerts: true}}`, "additional properties 'alerts' not allowed"},
 	} {
 		_, err := render(parse(t, test.values))
