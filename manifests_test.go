@@ -3,6 +3,7 @@ package landbridge_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -121,8 +123,8 @@ func goodPart(t *testing.T, document []byte) error {
 	}
 	has := func(key string) bool { _, there := part[key]; return there }
 	switch {
-	case has("secrets"): // values of the chart: its tests install them
-		return nil
+	case has("secrets") || has("tracing"): // values of the chart
+		return goodValues(part)
 	case has("triggers"): // KEDA's
 		return nil
 	case has("metrics"):
@@ -147,6 +149,23 @@ func goodPart(t *testing.T, document []byte) error {
 	}
 	_, err = config.Parse(raw)
 	return err
+}
+
+// goodValues says what the chart's schema finds wrong with a part of its values.
+func goodValues(part map[string]any) error {
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("charts", "landbridge", "values.schema.json"))
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(overlaid(map[string]any{"config": map[string]any{"cluster": "prod-1"}}, part))
+	if err != nil {
+		return err
+	}
+	values, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(values)
 }
 
 // overlaid is a mapping with what another one says in place of what it has.
