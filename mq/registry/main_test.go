@@ -161,8 +161,9 @@ func (m *machine) ask(body []byte, user string) (protocol.Answer, error) {
 	var a protocol.Answer
 	var asked struct{ Seq uint64 }
 	_ = json.Unmarshal(body, &asked) // what is malformed asks nothing
+	taken := fmt.Sprintf("message %d of this boot came after message %d", asked.Seq, asked.Seq)
 	deadline := time.After(30 * time.Second)
-	for {
+	for again := false; ; again = true {
 		if err := m.publish(protocol.RegistryExchange(scene.Cluster), user, body); err != nil {
 			return a, err
 		}
@@ -171,7 +172,11 @@ func (m *machine) ask(body []byte, user string) (protocol.Answer, error) {
 			if !open {
 				return a, amqp.ErrClosed
 			}
-			if err := json.Unmarshal(d.Body, &a); err != nil || asked.Seq == 0 || a.Seq == asked.Seq {
+			err := json.Unmarshal(d.Body, &a)
+			if again && a.Code == protocol.Stale && a.Message == taken {
+				return protocol.Answer{V: a.V, Service: a.Service, Instance: a.Instance, Seq: a.Seq, Accepted: true}, nil // the answer to the first was lost
+			}
+			if err != nil || asked.Seq == 0 || a.Seq == asked.Seq {
 				return a, err
 			}
 			a = protocol.Answer{} // to what was said twice
