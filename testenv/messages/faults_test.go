@@ -204,9 +204,11 @@ func deleteQueue(ctx context.Context, w *world) error {
 }
 
 // settled waits until all that was taken has had its effect, and no copy of it
-// is left.
+// is left. What a retry queue was passing on when the other queue lost its
+// leader it passes on again after three minutes, and shows to nobody meanwhile
+// (dead_letter_worker_publisher_confirm_timeout).
 func (w *world) settled() {
-	w.Within(3*time.Minute, "all that was taken has its effect", func() bool { return len(w.ledger.Missing()) == 0 })
+	w.Within(5*time.Minute, "all that was taken has its effect", func() bool { return len(w.ledger.Missing()) == 0 })
 	w.Within(2*time.Minute, "all queues are empty", func() bool {
 		all, err := w.Node.Queues(w.TB.Context(), w.Vhost)
 		left := 0
