@@ -88,11 +88,14 @@ func prepare(b *testing.B, d *bigip.Device, services int) {
 
 func waitSettled(b *testing.B, e *engine, services int) {
 	b.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for e.settled() < services {
-		if b.Context().Err() != nil {
+		select {
+		case <-tick.C:
+		case <-b.Context().Done():
 			b.Fatalf("%d of %d Services are settled", e.settled(), services)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -98,8 +98,7 @@ func TestSlowDeviceGetsFewerLargerBatches(t *testing.T) {
 		for _, w := range scaled(wants) {
 			b.put(w)
 		}
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		// Each is a node and a member. While calls are free none waits for
 		// another; what has gathered behind four slow calls goes ten at a time.
 		if got, want := device.sizes(0), []int{1, 1, 1, 1, 10, 10, 10, 10}; !slices.Equal(got, want) {
@@ -132,8 +131,7 @@ func TestBackendThatJoinsNothing(t *testing.T) {
 		for _, w := range scaled(wants) {
 			b.put(w)
 		}
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		if got := device.sizes(0); len(got) != 40 || slices.Max(got) != 1 {
 			t.Errorf("batches of %v Units, want 40 alone", got)
 		}
@@ -225,8 +223,7 @@ func TestLostBatchIsReadOnce(t *testing.T) {
 			for _, w := range scaled(wants) {
 				b.put(w)
 			}
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
 			for _, w := range wants {
 				if r := b.report(w.Service); !r.Settled || r.Members != 2 {
 					t.Errorf("effect %t: %s: %+v, want settled with 2 members", effect, w.Service, r)
@@ -269,8 +266,7 @@ func TestBatchThatMeetsAnOutageIsOneFailure(t *testing.T) {
 		}
 		time.Sleep(2500 * time.Millisecond)
 		inner.SetHook(nil)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		for _, w := range wants {
 			if !b.report(w.Service).Settled {
 				t.Errorf("%s is not settled 2 s after the outage", w.Service)
@@ -302,9 +298,8 @@ func TestChangeSharesNoBatchWithARepair(t *testing.T) {
 		for _, w := range asked {
 			b.put(w)
 		}
-		device.setMost(40)          // more than have just happened
-		time.Sleep(3 * time.Second) // a call is free within one, and each is a node and a member
-		synctest.Wait()
+		device.setMost(40)    // more than have just happened
+		pass(3 * time.Second) // a call is free within one, and each is a node and a member
 		for i, w := range asked {
 			if _, there := inner.Set().Get(memberID(w, fmt.Sprintf("10.1.0.%d", i+1))); !there {
 				t.Error("a change waited behind the repairs of a resync")

@@ -40,8 +40,7 @@ func TestBrakeHoldsWhatNobodyDeleted(t *testing.T) {
 		fresh := service("fresh", "203.0.113.200", "10.0.1.1")
 		b.put(fresh)
 		b.lead()
-		time.Sleep(5 * time.Minute)
-		synctest.Wait()
+		pass(5 * time.Minute)
 		for o := range before.All() {
 			now, there := device.Set().Get(o.ID())
 			if !there || !state.Equal(o, now) {
@@ -66,8 +65,7 @@ func TestAllowReleasesTheBrakeForThatPlanAlone(t *testing.T) {
 		b.put(wants[0])
 		b.put(wants[1])
 		b.lead()
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		message := b.report(wants[5].Service).Problems[0].Message
 		_, hash, _ := strings.Cut(message, "landbridge allow ")
 		hash = strings.TrimRight(hash, "`")
@@ -77,14 +75,12 @@ func TestAllowReleasesTheBrakeForThatPlanAlone(t *testing.T) {
 			t.Fatal("another hash released the brake")
 		}
 		b.workers[dc1].Allow(hash, time.Now())
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
+		pass(2 * time.Minute)
 		if device.Set().Len() != 120 {
 			t.Fatal("the hash released the brake when its time was over")
 		}
 		b.workers[dc1].Allow(hash, time.Now().Add(10*time.Minute))
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
+		pass(2 * time.Minute)
 		if n := device.Set().Len(); n != 6 {
 			t.Errorf("%d objects stand, want the 6 of the two Services that are left", n)
 		}
@@ -104,8 +100,7 @@ func TestBrakeLetsDeletedServicesAndFewOthersGo(t *testing.T) {
 		for i, w := range wants[:20] {
 			b.put(state.Want{Service: w.Service, Deleted: i < 15, Drain: time.Second})
 		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if n := device.Set().Len(); n != 20*3 {
 			t.Errorf("%d objects stand, want those of 20 Services: 15 were deleted, 5 opted out", n)
 		}
@@ -129,8 +124,7 @@ func TestBrakeCountsWhatWentWithinItsWindow(t *testing.T) {
 			for _, w := range wants {
 				b.put(state.Want{Service: w.Service, Drain: time.Second})
 			}
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
 		}
 		stand := func(services int, when string) {
 			t.Helper()

@@ -31,8 +31,7 @@ func TestDrainEndsWithTheLastConnection(t *testing.T) {
 		device.SetConnections(leaver, 3)
 		quiet := device.Counted()
 		b.put(leave(want, "10.0.0.2"))
-		time.Sleep(20 * time.Second)
-		synctest.Wait()
+		pass(20 * time.Second)
 		o, there := device.Set().Get(leaver)
 		if !there || o.(*state.PoolMember).Admin != state.Offline {
 			t.Fatalf("the member with 3 connections is there: %v, want it forced offline", there)
@@ -41,14 +40,12 @@ func TestDrainEndsWithTheLastConnection(t *testing.T) {
 			t.Errorf("counted %d times before and %d times in 20 s of draining, want 0 and about 20", quiet, n)
 		}
 		device.SetConnections(leaver, 0)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if _, there := device.Set().Get(leaver); there {
 			t.Error("the member has no connection left, and is still there")
 		}
 		counted := device.Counted()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if device.Counted() != counted {
 			t.Error("counting went on after the drain")
 		}
@@ -74,8 +71,7 @@ func TestLastServingMemberStaysUntilAnotherIsAvailable(t *testing.T) {
 				o, _ := device.Set().Get(memberID(old, "10.0.0.1"))
 				return o.(*state.PoolMember).Admin
 			}
-			time.Sleep(3 * time.Second)
-			synctest.Wait()
+			pass(3 * time.Second)
 			if _, there := device.Set().Get(memberID(both, "10.0.0.2")); !there {
 				t.Fatal("the new member waited for the old one")
 			}
@@ -112,8 +108,7 @@ func TestTwoThatLeaveDoNotCountOnEachOther(t *testing.T) {
 		for _, pod := range []string{"10.0.0.1", "10.0.0.2"} {
 			device.SetAvailable(memberID(old, pod), true)
 		}
-		time.Sleep(6 * time.Minute) // the resync sees them up
-		synctest.Wait()
+		pass(6 * time.Minute) // the resync sees them up
 		next := monitored(service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2", "10.0.0.3"))
 		b.put(leave(leave(next, "10.0.0.1"), "10.0.0.2"))
 		serving := 0

@@ -49,8 +49,7 @@ func TestThousandsOfEndpointsThatFlapDelayNobody(t *testing.T) {
 			b.put(w)
 			asked := time.Now()
 			for !b.report(w.Service).Settled || b.report(w.Service).Members != 2 {
-				time.Sleep(time.Millisecond)
-				synctest.Wait()
+				pass(time.Millisecond)
 			}
 			if took := time.Since(asked); took > 70*time.Millisecond {
 				t.Errorf("round %d: the other Service waited %v for a node and a member of 30 ms each", round, took)
@@ -58,8 +57,7 @@ func TestThousandsOfEndpointsThatFlapDelayNobody(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		b.put(big)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if r := b.report(big.Service); !r.Settled || r.Members != endpoints {
 			t.Errorf("the large Service ends with %+v", r)
 		}
@@ -251,8 +249,7 @@ func playOverlaps(t *testing.T, history []asked, took []int, most int) (broken [
 		b.ledger.Put(w, time.Time{})
 		time.Sleep(a.After)
 	}
-	time.Sleep(10 * time.Minute) // all have drained
-	synctest.Wait()
+	pass(10 * time.Minute) // all have drained
 	settled = map[string]bool{}
 	for name, w := range last {
 		r := b.report(w.Service)
@@ -300,8 +297,7 @@ func TestOnlyDrainingPoolsAreCountedFourASecond(t *testing.T) {
 			inner.SetConnections(memberID(wants[i], pod), 1)
 			b.put(leave(wants[i], pod))
 		}
-		time.Sleep(50 * time.Second) // of the minute that they drain
-		synctest.Wait()
+		pass(50 * time.Second) // of the minute that they drain
 		if n := len(device.times); n < 150 || n > 4*51 {
 			t.Errorf("%d counts in 50 s, want about four a second", n)
 		}

@@ -30,8 +30,7 @@ func TestReadFromBeforeTheLeaseIsNotTheLeadersFirst(t *testing.T) {
 
 		standby.lead()
 		asked := changes(device)
-		time.Sleep(3 * time.Minute) // both reads
-		synctest.Wait()
+		pass(3 * time.Minute) // both reads
 		if n := changes(device) - asked; n != 0 {
 			t.Errorf("the new leader asked for %d changes, of what the one before had made", n)
 		}
@@ -88,8 +87,7 @@ func TestUnitEndsWithTheLease(t *testing.T) {
 		b.put(service("cart", "203.0.113.1", "10.0.0.1")) // a node, a pool, a virtual server
 		time.Sleep(15 * time.Second)
 		b.workers[dc1].Act(false)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if n := device.Writes(); n != 1 {
 			t.Errorf("%d changes were made, want 1: the next had not ended a second after the lease", n)
 		}
@@ -122,8 +120,7 @@ func TestLookThatFailsOrLastsTooLongRemovesNothing(t *testing.T) {
 			if !fails {
 				b.workers[dc1].Act(false)
 			}
-			time.Sleep(10*time.Second + time.Millisecond)
-			synctest.Wait()
+			pass(10*time.Second + time.Millisecond)
 			if n := device.Writes() - before; n != 0 {
 				t.Errorf("fails %t: %d changes were made", fails, n)
 			}
@@ -151,8 +148,7 @@ func TestPauseDuringTheLookHolds(t *testing.T) {
 		before := device.Writes()
 		b.put(state.Want{Service: want.Service, Deleted: true})
 		b.put(state.Want{Service: want.Service, Mode: state.Still})
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if n := device.Writes() - before; n != 0 {
 			t.Errorf("%d changes were made for a Service that is paused", n)
 		}

@@ -63,7 +63,7 @@ func TestMetricsOfChangesThatWait(t *testing.T) {
 		b := start(t, device)
 		defer b.end()
 		b.put(service("early", "203.0.113.9", "10.0.0.9"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		b.expect("a standby asks for nothing", map[string]float64{"landbridge_oldest_change_seconds": 0})
 		b.lead()
 		b.expect("settled", map[string]float64{"landbridge_oldest_change_seconds": 0, "landbridge_dirty_services": 0})
@@ -77,11 +77,11 @@ func TestMetricsOfChangesThatWait(t *testing.T) {
 			return nil
 		})
 		b.put(service("early", "203.0.113.9"))
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		b.expect("in flight", map[string]float64{"landbridge_oldest_change_seconds": 10})
 		time.Sleep(2 * time.Minute)
 		device.SetHook(nil)
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		b.expect("done", map[string]float64{"landbridge_oldest_change_seconds": 0})
 		if took := b.shown("landbridge_change_seconds", map[string]string{"backend": dc1}); took < 20 {
 			t.Errorf("the change is said to have taken %v s, and the call alone took 20", took)
@@ -92,14 +92,14 @@ func TestMetricsOfChangesThatWait(t *testing.T) {
 			return &memory.Fault{Status: apply.Refused, Reason: "AccessDenied", Err: errors.New("no")}
 		})
 		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
-		time.Sleep(500 * time.Millisecond)
+		pass(500 * time.Millisecond)
 		b.expect("refused", map[string]float64{"landbridge_oldest_change_seconds": 0, "landbridge_backing_off_services": 1})
 		refused := map[string]string{"backend": dc1, "status": "refused", "reason": "AccessDenied"}
 		if n := b.shown("landbridge_units_total", refused); n != 1 {
 			t.Errorf("%v Units were refused, want 1", n)
 		}
 		device.SetHook(nil)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		b.expect("taken", map[string]float64{"landbridge_backing_off_services": 0, "landbridge_drift_repaired_total": 0})
 
 		// A backend that is away.
@@ -108,11 +108,11 @@ func TestMetricsOfChangesThatWait(t *testing.T) {
 		})
 		device.SetReadHook(func(context.Context, apply.Scope) error { return errors.New("away") })
 		b.put(service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		b.expect("away", map[string]float64{"landbridge_oldest_change_seconds": 60, "landbridge_backend_up": 0})
 		device.SetHook(nil)
 		device.SetReadHook(nil)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		b.expect("back", map[string]float64{
 			"landbridge_oldest_change_seconds": 0, "landbridge_backend_up": 1, "landbridge_drift_repaired_total": 0,
 		})
@@ -121,7 +121,7 @@ func TestMetricsOfChangesThatWait(t *testing.T) {
 		device.SetHook(func(ctx context.Context, _ plan.Change) *memory.Fault { <-ctx.Done(); return nil })
 		b.put(service("cart", "203.0.113.1"))
 		b.workers[dc1].Act(false)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		b.expect("not leading", map[string]float64{"landbridge_oldest_change_seconds": 0})
 	})
 }
@@ -136,13 +136,13 @@ func TestMetricsOfDrift(t *testing.T) {
 		b.put(want)
 		b.lead()
 		began := b.on(dc1, "landbridge_last_full_read_timestamp_seconds")
-		time.Sleep(6 * time.Minute)
+		pass(6 * time.Minute)
 		b.expect("nobody changed anything", map[string]float64{"landbridge_drift_repaired_total": 0})
 		if later := b.on(dc1, "landbridge_last_full_read_timestamp_seconds"); later != began+300 {
 			t.Errorf("the last full read is shown %v s after the first, want 300", later-began)
 		}
 		device.Remove(want.Objects[1].ID())
-		time.Sleep(6 * time.Minute)
+		pass(6 * time.Minute)
 		b.expect("a virtual server was removed by hand", map[string]float64{"landbridge_drift_repaired_total": 1})
 		if diff := cmp.Diff([]string{"shop/cart on bigip/dc1: create virtual-server"}, b.repaired); diff != "" {
 			t.Errorf("told as put back (-want +got):\n%s", diff)
@@ -154,7 +154,7 @@ func TestMetricsOfDrift(t *testing.T) {
 		synctest.Wait()
 		device.Remove(want.Objects[1].ID())
 		b.lead()
-		time.Sleep(6 * time.Minute)
+		pass(6 * time.Minute)
 		b.expect("later", map[string]float64{"landbridge_drift_repaired_total": 1})
 		if _, stands := device.Set().Get(want.Objects[1].ID()); !stands {
 			t.Error("the new leader did not make it anew")
@@ -179,9 +179,9 @@ func TestMetricsOfDrains(t *testing.T) {
 		b.expect("all serve", map[string]float64{"landbridge_draining_members": 0})
 		b.put(service("cart", "203.0.113.1", "10.0.0.3"))
 		b.put(service("shop", "203.0.113.2", "10.0.1.2"))
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		b.expect("three leave", map[string]float64{"landbridge_draining_members": 3})
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		b.expect("after the deadline", map[string]float64{"landbridge_draining_members": 0})
 	})
 }

@@ -39,8 +39,7 @@ func TestRefusedServiceBacksOffAlone(t *testing.T) {
 		if !b.report(good.Service).Settled {
 			t.Error("the other Service was held up")
 		}
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		if tries != 4 { // at 0, 1, 3 and 7 s
 			t.Errorf("tried %d times within 10 s, want 4", tries)
 		}
@@ -71,8 +70,7 @@ func TestUnknownOutcomeIsReadBeforeItIsWrittenAgain(t *testing.T) {
 			want := service("cart", "203.0.113.1", "10.0.0.1")
 			b.put(want)
 			b.lead()
-			time.Sleep(2 * time.Second)
-			synctest.Wait()
+			pass(2 * time.Second)
 			if !b.report(want.Service).Settled {
 				t.Fatalf("effect %v: not settled", effect)
 			}
@@ -111,8 +109,7 @@ func TestStaleRefusalIsReadBeforeTheNextTry(t *testing.T) {
 		if got := b.reason(want.Service); got != "NotFound" {
 			t.Errorf("reason %q, want NotFound", got)
 		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		r := b.report(want.Service)
 		if !r.Settled || r.Members != 2 {
 			t.Errorf("report %+v after the backoff, want settled with 2 members", r)
@@ -143,8 +140,7 @@ func TestStaleFault(t *testing.T) {
 		if got := b.reason(want.Service); got != "AlreadyExists" {
 			t.Errorf("reason %q, want AlreadyExists", got)
 		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if !b.report(want.Service).Settled {
 			t.Errorf("not settled after the backoff: %+v", b.report(want.Service))
 		}
@@ -164,14 +160,12 @@ func TestUnavailableBackendIsProbedAndComesBack(t *testing.T) {
 		if got := b.reason(want.Service); got != "BackendUnavailable" {
 			t.Errorf("reason %q, want BackendUnavailable", got)
 		}
-		time.Sleep(5 * time.Minute)
-		synctest.Wait()
+		pass(5 * time.Minute)
 		if n := len(device.Calls()); n > 20 {
 			t.Errorf("%d probes in 5 minutes, want few", n)
 		}
 		device.SetReadHook(nil)
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		if !b.report(want.Service).Settled {
 			t.Error("not settled within 30 s of the return")
 		}
@@ -188,8 +182,7 @@ func TestDriftIsRepairedAtTheResync(t *testing.T) {
 		b.put(want)
 		b.lead()
 		device.Remove(want.Objects[1].ID())
-		time.Sleep(6 * time.Minute)
-		synctest.Wait()
+		pass(6 * time.Minute)
 		if _, there := device.Set().Get(want.Objects[1].ID()); !there {
 			t.Error("the virtual server that somebody deleted is not back")
 		}
@@ -219,8 +212,7 @@ func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
 		defer b.end()
 		b.put(service("cart", "203.0.113.1", "10.0.0.1"))
 		b.lead()
-		time.Sleep(2 * time.Minute) // the first read, and the one that the new leader makes
-		synctest.Wait()
+		pass(2 * time.Minute) // the first read, and the one that the new leader makes
 		if b.report(state.Ref{Namespace: "shop", Name: "cart"}).Members != 1 {
 			t.Fatal("not settled after the first read")
 		}
@@ -231,8 +223,7 @@ func TestChangeDuringAFullReadIsNotLost(t *testing.T) {
 			t.Error("the change waited for the resync")
 		}
 		asked := changes(device)
-		time.Sleep(2 * time.Minute) // its answer, older than the change, has come
-		synctest.Wait()
+		pass(2 * time.Minute) // its answer, older than the change, has come
 		if !b.report(want.Service).Settled || changes(device) != asked {
 			t.Errorf("settled %v, %d changes more: the late answer was believed", b.report(want.Service).Settled, changes(device)-asked)
 		}
@@ -264,8 +255,7 @@ func TestResyncDoesNotDelayAChange(t *testing.T) {
 		time.Sleep(5*time.Minute + 1500*time.Millisecond) // the resync has found them
 		want := service("s59", "203.0.113.60", "10.0.0.60", "10.0.1.1")
 		b.ledger.Put(want, time.Time{})
-		time.Sleep(4 * time.Second)
-		synctest.Wait()
+		pass(4 * time.Second)
 		if _, there := device.Set().Get(memberID(want, "10.0.1.1")); !there {
 			t.Error("a change waited behind the repairs of a resync")
 		}

@@ -33,23 +33,20 @@ func TestWhatOthersMakeIsFound(t *testing.T) {
 		want.Objects = []state.Object{&pool}
 		b.put(want)
 		b.lead()
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
+		pass(2 * time.Minute)
 		if got := b.reason(want.Service); got != "NoSuchPool" || looks.Load() < 4 || looks.Load() > 9 {
 			t.Fatalf("reason %q after %d looks in two minutes, want NoSuchPool and about 6", got, looks.Load())
 		}
 		theirs := pool
 		theirs.Use, theirs.Members = state.Own, nil
 		device.Put(&theirs)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		r := b.report(want.Service)
 		if !r.Settled || r.Members != 1 {
 			t.Errorf("the pool stands, and a minute later the Service: %+v", r)
 		}
 		before := looks.Load()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if n := looks.Load() - before; n > 0 {
 			t.Errorf("looked %d times more for what is there", n)
 		}
@@ -60,8 +57,7 @@ func TestWhatOthersMakeIsFound(t *testing.T) {
 		want.Objects = []state.Object{&other}
 		b.put(want)
 		b.put(state.Want{Service: want.Service, Deleted: true, Drain: time.Minute})
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
+		pass(2 * time.Minute)
 		if n := looks.Load() - before; n > 1 {
 			t.Errorf("looked %d times more for what nobody wants", n)
 		}

@@ -75,8 +75,7 @@ func TestTraceLeadsFromTheEventToTheCall(t *testing.T) {
 		slow(device, time.Second) // four changes: two nodes, a pool, a virtual server
 		want := service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2")
 		b.translated(want)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if diff := cmp.Diff([]string{
 			" > change took 4.007s cart true 1",
 			"change > apply took 4s cart 1",
@@ -87,8 +86,7 @@ func TestTraceLeadsFromTheEventToTheCall(t *testing.T) {
 		}
 		before := len(spans.Ended())
 		b.translated(want) // nothing is to be done for it
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		pass(time.Hour)
 		if more := traced(spans)[before:]; len(more) > 0 {
 			t.Errorf("spans of what led to nothing: %q", more)
 		}
@@ -110,8 +108,7 @@ func TestTraceOfWhatWaitsBehindAnother(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		b.translated(service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2", "10.0.0.3"))
 		b.translated(service("cart", "203.0.113.1", "10.0.0.1", "10.0.0.2", "10.0.0.4")) // takes the one before in
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		if diff := cmp.Diff([]string{
 			" > change took 2.007s cart true 1",
 			" > change took 3.5s cart true 1 1 links",
@@ -144,8 +141,7 @@ func TestTraceOfWhatIsRefused(t *testing.T) {
 			return &memory.Fault{Status: apply.Refused, Reason: "DeviceRefused", Err: errors.New("no: hunter2")}
 		})
 		b.translated(service("cart", "203.0.113.1", "10.0.0.1"))
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		got := traced(spans)
 		got = slices.DeleteFunc(got, func(s string) bool { return !strings.Contains(s, "> change") && !strings.Contains(s, "> apply") })
 		if diff := cmp.Diff([]string{
@@ -185,8 +181,7 @@ func TestTracesOfABatch(t *testing.T) {
 		for _, w := range scaled(wants) {
 			b.traces.Put(context.Background(), b.ledger, w, time.Time{}, func(string) bool { return true })
 		}
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		links := map[trace.SpanID]int{}
 		var together []sdktrace.ReadOnlySpan
 		for _, s := range spans.Ended() {
@@ -264,8 +259,7 @@ func TestTraceIsOfTheWholeChange(t *testing.T) {
 		pool.Backend, vs.Backend = "bigip/dc2", "bigip/dc2"
 		want.Objects = append(want.Objects, &pool, &vs)
 		b.translated(want)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if diff := cmp.Diff([]string{
 			" > change took 3.007s cart true 1",
 			"change > apply took 0s cart 1",

@@ -111,6 +111,12 @@ func (b *bench) report(ref state.Ref) apply.Report {
 	return b.reports[ref]
 }
 
+// pass lets time pass in the bubble, and waits until nothing moves any more.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // reason is the first reason why a Service is not as asked; "" for none.
 func (b *bench) reason(ref state.Ref) string {
 	if problems := b.report(ref).Problems; len(problems) > 0 {
@@ -207,8 +213,7 @@ func TestOrphansAreCleanedUpOnlyByTheLeader(t *testing.T) {
 			t.Fatalf("a standby made %d changes", n)
 		}
 		second.lead()
-		time.Sleep(2 * time.Minute) // the drain, in the bubble's time
-		synctest.Wait()
+		pass(2 * time.Minute) // the drain, in the bubble's time
 		if n := device.Set().Len(); n != 0 {
 			t.Errorf("%d objects of a Service that is gone still stand", n)
 		}
@@ -324,8 +329,7 @@ func TestAfterOrdersTwoBackends(t *testing.T) {
 			t.Fatal("the route is announced, and its virtual server does not stand")
 		}
 		device.SetHook(nil)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		pass(2 * time.Second)
 		if speaker.Set().Len() != 1 {
 			t.Fatal("the virtual server stands, and its route is not announced")
 		}
@@ -416,8 +420,7 @@ func TestOneUnitMakesTheNodeThatSeveralShare(t *testing.T) {
 			b.put(service(name, "203.0.113."+map[string]string{"a": "1", "b": "2", "c": "3"}[name], "10.0.0.1"))
 		}
 		b.lead()
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		made := 0
 		for _, c := range device.Calls() {
 			if !c.Read && c.Change.ID().Kind == state.KindNode {
@@ -445,8 +448,7 @@ func TestMemberThatSomebodyAddedIsNotDeletedWithThePool(t *testing.T) {
 		foreign := &state.PoolMember{Backend: dc1, Pool: want.Objects[0].ID().Name, Member: state.Member{Endpoint: endpoint("10.20.0.9"), Ratio: 1}}
 		device.Put(foreign) // since the last full read
 		b.put(state.Want{Service: want.Service, Deleted: true})
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		if _, there := device.Set().Get(foreign.ID()); !there {
 			t.Fatal("a foreign member was deleted with our pool")
 		}
