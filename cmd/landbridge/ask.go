@@ -14,9 +14,6 @@ import (
 	"landbridge.dev/sync/state"
 )
 
-// chartNamespace is where the chart's documentation installs the controller.
-const chartNamespace = "landbridge-system"
-
 // asking says who is asked about which Services: the running controller, or the
 // cluster and the devices themselves.
 type asking struct {
@@ -29,7 +26,7 @@ type asking struct {
 func (a *asking) register(f *pflag.FlagSet) {
 	f.BoolVar(&a.local, "local", false, "read cluster and devices by itself, with --config and its credentials, instead of asking the running controller; --config implies it")
 	f.StringVarP(&a.namespace, "namespace", "n", "", "namespace of the Services (default: that of the kubeconfig; with --local all)")
-	f.BoolVarP(&a.all, "all-namespaces", "A", false, "the Services of all namespaces: asked in the controller's, --lease-namespace (default: the pod's, or "+chartNamespace+")")
+	f.BoolVarP(&a.all, "all-namespaces", "A", false, "the Services of all namespaces: asked in the controller's, --lease-namespace (default: the pod's, or "+defaultNamespace+")")
 	f.DurationVar(&a.patience, "patience", 30*time.Second, "how long to wait for the controller's answer")
 }
 
@@ -54,7 +51,7 @@ func (a *asking) ask(ctx context.Context, c *common, l *leaseFlags, q inquiry.Qu
 	case a.all:
 		q.AllNamespaces = true
 		if q.Namespace, err = l.leaseNamespace(); err != nil {
-			q.Namespace = chartNamespace
+			q.Namespace = defaultNamespace
 		}
 	case a.namespace != "":
 		q.Namespace = a.namespace

@@ -149,8 +149,9 @@ func spokenOf(lease *coordinationv1.Lease, all bool, now time.Time) []spoken {
 	return said
 }
 
-// defaultNamespace is where deploy/rbac.yaml has the controller.
-const defaultNamespace = "landbridge"
+// defaultNamespace is where the documentation installs the controller, and where
+// deploy/rbac.yaml has it.
+const defaultNamespace = "landbridge-system"
 
 // sessions are what the controllers of a configuration say of their sessions.
 func (l *leaseFlags) sessions(ctx context.Context, client kubernetes.Interface, c *config.Config) ([]spoken, error) {

@@ -28,7 +28,9 @@ import (
 const (
 	// Namespace is where landbridge's ServiceAccount and Lease are, and the
 	// name of that ServiceAccount (deploy/rbac.yaml).
-	Namespace = "landbridge"
+	Namespace = "landbridge-system"
+	// account is the name of its ServiceAccount; that of the gateway ends in -gateway.
+	account = "landbridge"
 
 	// Username is that of the device's administrator.
 	Username = "landbridge"
@@ -184,10 +186,10 @@ func (w *World) startKube(ctx context.Context, o Options) (err error) {
 	if w.uid, err = watch.ClusterUID(ctx, w.Kube.Client()); err != nil {
 		return err
 	}
-	if w.gatewaycfg, err = w.Kube.KubeconfigFor(ctx, Namespace, Namespace+"-gateway"); err != nil {
+	if w.gatewaycfg, err = w.Kube.KubeconfigFor(ctx, Namespace, account+"-gateway"); err != nil {
 		return err
 	}
-	w.kubecfg, err = w.Kube.KubeconfigFor(ctx, Namespace, Namespace)
+	w.kubecfg, err = w.Kube.KubeconfigFor(ctx, Namespace, account)
 	return err
 }
 
@@ -241,8 +243,8 @@ func (w *World) EmptyStore(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(
-		w.Kube.RenewToken(ctx, w.kubecfg, Namespace, Namespace),
-		w.Kube.RenewToken(ctx, w.gatewaycfg, Namespace, Namespace+"-gateway"),
+		w.Kube.RenewToken(ctx, w.kubecfg, Namespace, account),
+		w.Kube.RenewToken(ctx, w.gatewaycfg, Namespace, account+"-gateway"),
 	)
 }
 
