@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -37,6 +38,36 @@ func (c *common) restConfig() (*rest.Config, error) {
 	kube.QPS, kube.Burst = kubeQPS, kubeBurst
 	kube.UserAgent = "landbridge/" + version
 	return kube, nil
+}
+
+// clients are the ways to the API server: to write, to watch, and to watch what
+// has no types here.
+type clients struct {
+	kubernetes.Interface
+	reader  kubernetes.Interface
+	untyped dynamic.Interface
+}
+
+// clients reaches the API server for as long as the process runs.
+func (c *common) clients() (clients, error) {
+	kube, err := c.restConfig()
+	if err != nil {
+		return clients{}, err
+	}
+	client, err := kubernetes.NewForConfig(kube)
+	if err != nil {
+		return clients{}, fmt.Errorf("kubernetes: %w", err)
+	}
+	kube.Wrap(watch.Patient)
+	reader, err := kubernetes.NewForConfig(kube)
+	if err != nil {
+		return clients{}, fmt.Errorf("kubernetes: %w", err)
+	}
+	untyped, err := dynamic.NewForConfig(kube)
+	if err != nil {
+		return clients{}, fmt.Errorf("kubernetes: %w", err)
+	}
+	return clients{client, reader, untyped}, nil
 }
 
 // identify finds out who this installation is.

@@ -10,12 +10,9 @@ import (
 	"github.com/go-logr/zapr"
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
@@ -24,17 +21,13 @@ import (
 	"landbridge.dev/config"
 	"landbridge.dev/sync/reconcile"
 	"landbridge.dev/sync/state"
-	"landbridge.dev/sync/watch"
 )
 
 type controllerCommand struct {
 	common
-	lease       leaseFlags
-	speaker     speakerFlags
-	listen      string
-	logLevel    string
-	debugListen string
-	reloadEvery time.Duration
+	lease   leaseFlags
+	speaker speakerFlags
+	process process
 }
 
 func newController() *cobra.Command {
@@ -48,17 +41,14 @@ func newController() *cobra.Command {
 	f := cmd.Flags()
 	c.register(f)
 	c.lease.register(f)
+	c.process.register(f)
 	f.StringVar(&c.speaker.address, "bgp-address", "", "this replica's own address: source of BGP sessions and router ID (default: $"+podIP+")")
-	f.StringVar(&c.listen, "listen", ":8080", "address for /metrics, /healthz and /readyz")
-	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&c.debugListen, "debug-listen", "", "loopback address for profiles (/debug/pprof/) and to change the log's level (PUT /log-level); empty for none")
-	f.DurationVar(&c.reloadEvery, "reload-interval", 5*time.Second, "how often the configuration file is looked at")
 	return cmd
 }
 
 // run wires the controller, and works until ctx ends or a part of it fails.
 func (c *controllerCommand) run(ctx context.Context) error {
-	log, level, err := newLogger(c.logLevel)
+	log, level, err := newLogger(c.process.logLevel)
 	if err != nil {
 		return err
 	}
@@ -67,56 +57,13 @@ func (c *controllerCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kube, err := c.restConfig()
+	k, err := c.clients()
 	if err != nil {
 		return err
 	}
-	client, err := kubernetes.NewForConfig(kube)
-	if err != nil {
-		return fmt.Errorf("kubernetes: %w", err)
-	}
-	kube.Wrap(watch.Patient)
-	reader, err := kubernetes.NewForConfig(kube)
-	if err != nil {
-		return fmt.Errorf("kubernetes: %w", err)
-	}
-	untyped, err := dynamic.NewForConfig(kube)
-	if err != nil {
-		return fmt.Errorf("kubernetes: %w", err)
-	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	health := &health{}
-	server, err := listen(c.listen, registry, health)
-	if err != nil {
-		return err
-	}
-	var group run.Group
-	group.Add(server.serve, server.close)
-	if c.debugListen != "" {
-		debug, err := listenDebug(c.debugListen, level)
-		if err != nil {
-			return err
-		}
-		group.Add(debug.serve, debug.close)
-	}
-	group.Add(run.ContextHandler(ctx))
-	group.Add(actor(ctx, func(ctx context.Context) error {
-		return c.control(ctx, conf, clients{client, reader, untyped}, registry, health, log)
-	}))
-	if err := group.Run(); ctx.Err() == nil {
-		return err
-	}
-	log.Info("stopped") // as it was told to
-	return nil
-}
-
-// clients are the ways to the API server: to write, to watch, and to watch what
-// has no types here.
-type clients struct {
-	kubernetes.Interface
-	reader  kubernetes.Interface
-	untyped dynamic.Interface
+	return c.process.serveWhile(ctx, log, level, func(ctx context.Context, registry *prometheus.Registry, health *health) error {
+		return c.control(ctx, conf, k, registry, health, log)
+	})
 }
 
 // garbage is how much of the heap may be garbage, in per cent of what is alive.
@@ -210,7 +157,7 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 		group.Add(func() error { return machines.hub.Run(lease) }, func(error) {})
 	}
 	group.Add(actor(ctx, func(ctx context.Context) error {
-		return reloadConfig(ctx, c.config, conf, c.reloadEvery, func(next *config.Config) {
+		return reloadConfig(ctx, c.config, conf, c.process.reloadEvery, func(next *config.Config) {
 			reconciler.Reload(next)
 			if speaker != nil {
 				speaker.Reconfigure(ctx, next.BGP)
@@ -218,7 +165,7 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 		}, shown.stale, log)
 	}))
 	if speaker != nil {
-		group.Add(actor(ctx, func(ctx context.Context) error { return speaker.Run(ctx, c.reloadEvery) }))
+		group.Add(actor(ctx, func(ctx context.Context) error { return speaker.Run(ctx, c.process.reloadEvery) }))
 		group.Add(actor(ctx, func(ctx context.Context) error {
 			return c.lease.publishSessions(ctx, client, replica, speaker, log)
 		}))
@@ -236,12 +183,6 @@ func reloadConfig(ctx context.Context, path string, conf *config.Config, every t
 		log.Error("configuration not reloaded; the one before stays in force", zap.Error(err))
 		stale.Set(1)
 	})
-}
-
-// actor makes a member of a run group that ends when another has.
-func actor(ctx context.Context, execute func(context.Context) error) (func() error, func(error)) {
-	ctx, cancel := context.WithCancel(ctx)
-	return func() error { return execute(ctx) }, func(error) { cancel() }
 }
 
 // newLogger makes a log whose level can be changed while it is in use.

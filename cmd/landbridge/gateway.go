@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"k8s.io/client-go/kubernetes"
@@ -33,12 +31,9 @@ var errNoBroker = errors.New("the configuration has no section mq: there is no b
 
 type gatewayCommand struct {
 	common
-	listen      string
-	api         apiFlags
-	logLevel    string
-	debugListen string
-	grace       time.Duration
-	reloadEvery time.Duration
+	process process
+	api     apiFlags
+	grace   time.Duration
 }
 
 func newGateway() *cobra.Command {
@@ -57,18 +52,15 @@ func newGateway() *cobra.Command {
 	}
 	f := cmd.Flags()
 	g.register(f)
-	f.StringVar(&g.listen, "listen", ":8080", "address for /metrics, /healthz and /readyz")
+	g.process.register(f)
 	g.api.register(f)
-	f.StringVar(&g.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&g.debugListen, "debug-listen", "", "loopback address for profiles (/debug/pprof/) and to change the log's level (PUT /log-level); empty for none")
 	f.DurationVar(&g.grace, "grace", dispatch.DefaultGrace, "how long to wait at the end for what pods have; less than the pod's terminationGracePeriodSeconds")
-	f.DurationVar(&g.reloadEvery, "reload-interval", 5*time.Second, "how often the configuration file is looked at")
 	return cmd
 }
 
 // run wires the gateway, and works until ctx ends or a part of it fails.
 func (g *gatewayCommand) run(ctx context.Context) error {
-	log, level, err := newLogger(g.logLevel)
+	log, level, err := newLogger(g.process.logLevel)
 	if err != nil {
 		return err
 	}
@@ -80,42 +72,13 @@ func (g *gatewayCommand) run(ctx context.Context) error {
 	if conf.MQ == nil {
 		return errNoBroker
 	}
-	kube, err := g.restConfig()
+	k, err := g.clients()
 	if err != nil {
 		return err
 	}
-	client, err := kubernetes.NewForConfig(kube)
-	if err != nil {
-		return fmt.Errorf("kubernetes: %w", err)
-	}
-	kube.Wrap(watch.Patient)
-	reader, err := kubernetes.NewForConfig(kube)
-	if err != nil {
-		return fmt.Errorf("kubernetes: %w", err)
-	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	health := &health{}
-	server, err := listen(g.listen, registry, health)
-	if err != nil {
-		return err
-	}
-	var group run.Group
-	group.Add(server.serve, server.close)
-	if g.debugListen != "" {
-		debug, err := listenDebug(g.debugListen, level)
-		if err != nil {
-			return err
-		}
-		group.Add(debug.serve, debug.close)
-	}
-	group.Add(run.ContextHandler(ctx))
-	group.Add(actor(ctx, func(ctx context.Context) error { return g.serve(ctx, conf, client, reader, registry, health, log) }))
-	if err := group.Run(); ctx.Err() == nil {
-		return err
-	}
-	log.Info("stopped") // as it was told to
-	return nil
+	return g.process.serveWhile(ctx, log, level, func(ctx context.Context, registry *prometheus.Registry, health *health) error {
+		return g.serve(ctx, conf, k.Interface, k.reader, registry, health, log)
+	})
 }
 
 // serve serves queues until ctx ends, and ends in order: first nothing more is
@@ -173,7 +136,7 @@ func (g *gatewayCommand) serve(ctx context.Context, conf *config.Config, client,
 		api.close(err)
 	})
 	group.Add(actor(ctx, func(ctx context.Context) error {
-		return reloadConfig(ctx, g.config, conf, g.reloadEvery, s.reload, shown.stale, log)
+		return reloadConfig(ctx, g.config, conf, g.process.reloadEvery, s.reload, shown.stale, log)
 	}))
 	return group.Run()
 }
