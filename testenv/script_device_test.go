@@ -60,7 +60,7 @@ func steer(ctx context.Context, s *script, args []string) error {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		return s.world.WritesWithin(ctx, s.mark, least, most, world.Quiet)
 	case is(args, "settle", 0):

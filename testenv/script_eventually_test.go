@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// patience is how long eventually waits unless told.
-	patience = 20 * time.Second
+	// patience is how long eventually waits unless told: no promise, but far longer
+	// than what is waited for takes, also where many tests share a slow disk.
+	patience = time.Minute
 	// between is the pause between two tries.
 	between = 50 * time.Millisecond
 )

@@ -387,7 +387,7 @@ func TestReplyTo(t *testing.T) {
 		select {
 		case d := <-answers:
 			return d
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("no answer")
 		}
 		return amqp.Delivery{}

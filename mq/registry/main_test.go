@@ -162,7 +162,7 @@ func (m *machine) ask(body []byte, user string) (protocol.Answer, error) {
 	var asked struct{ Seq uint64 }
 	_ = json.Unmarshal(body, &asked) // what is malformed asks nothing
 	taken := fmt.Sprintf("message %d of this boot came after message %d", asked.Seq, asked.Seq)
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for again := false; ; again = true {
 		if err := m.publish(protocol.RegistryExchange(scene.Cluster), user, body); err != nil {
 			return a, err

@@ -36,7 +36,7 @@ func (w *World) StartController(name string, flags ...string) (*Controller, erro
 	return w.launch(name, w.kubecfg, append([]string{
 		"controller", "--lease-namespace", Namespace,
 		// A successor need not wait the usual 15 s.
-		"--lease-duration", "2s", "--lease-renew", "1500ms", "--lease-retry", "500ms",
+		"--lease-duration", "4s", "--lease-renew", "3s", "--lease-retry", "500ms",
 	}, flags...))
 }
 
