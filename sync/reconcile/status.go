@@ -146,7 +146,7 @@ func (v *View) status(seen seenService) ServiceStatus {
 		Programmed: string(metav1.ConditionUnknown), Reason: "NotSeen", Message: "no controller has looked at this Service yet",
 		Current: Current(svc),
 	}
-	for _, a := range seen.result.Addresses {
+	for _, a := range v.addresses(seen) {
 		s.Addresses = append(s.Addresses, a.String())
 	}
 	if c := meta.FindStatusCondition(svc.Status.Conditions, report.Programmed); c != nil {
@@ -163,6 +163,22 @@ func (v *View) status(seen seenService) ServiceStatus {
 	}
 	s.Routes = v.routes(seen, meta.IsStatusConditionTrue(svc.Status.Conditions, report.Announced))
 	return s
+}
+
+// addresses are those of a Service's virtual servers: as it asks for, or, of an
+// adopted one that stands, as the device says.
+func (v *View) addresses(seen seenService) []state.Address {
+	addresses := slices.Clone(seen.result.Addresses)
+	for _, o := range seen.result.Want.Objects {
+		adopted, ok := o.(*state.VirtualServer)
+		if !ok || adopted.Use != state.Adopted || v.have[adopted.Backend] == nil {
+			continue
+		}
+		if have, there := v.have[adopted.Backend].Get(adopted.ID()); there {
+			addresses = append(addresses, have.(*state.VirtualServer).Destination.Address)
+		}
+	}
+	return state.SortAddresses(addresses)
 }
 
 // Current says whether a Service's conditions speak of it as it is now.

@@ -217,6 +217,11 @@ func TestLent(t *testing.T) {
 			} else if !r.Want.KeepVMs {
 				t.Error("VM members would go")
 			}
+			for _, a := range r.Addresses {
+				if !a.IP.IsValid() {
+					t.Errorf("addresses %v, want valid ones alone", r.Addresses)
+				}
+			}
 		})
 	}
 }

@@ -77,7 +77,7 @@ type Result struct {
 	Addressed bool
 	Want      state.Want
 	// Addresses are those of its virtual servers, as asked for, sorted; empty
-	// when they are bad.
+	// when they are bad. Those of adopted ones are not among them.
 	Addresses []state.Address
 	// Given are those of them that it was given, and does not name itself.
 	Given []state.Address
@@ -188,11 +188,12 @@ func Service(in Input, p Policy) Result {
 	return result
 }
 
-// addressesOf are the addresses of virtual servers, sorted, each once.
+// addressesOf are the addresses of virtual servers, sorted, each once. That of an
+// adopted one is the device's to say.
 func addressesOf(objects []state.Object) []state.Address {
 	var addresses []state.Address
 	for _, o := range objects {
-		if v, ok := o.(*state.VirtualServer); ok {
+		if v, ok := o.(*state.VirtualServer); ok && v.Use != state.Adopted {
 			addresses = append(addresses, v.Destination.Address)
 		}
 	}
