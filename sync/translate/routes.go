@@ -270,7 +270,7 @@ func (t *translation) deviceRoutes(s *settings, shape *state.Route, served []sta
 	var routes []*state.Route
 	for _, o := range served {
 		v, ok := o.(*state.VirtualServer)
-		if !ok {
+		if !ok || v.Use == state.Adopted { // whose address only the device knows
 			continue
 		}
 		r := by[v.Destination.IP]
@@ -286,6 +286,9 @@ func (t *translation) deviceRoutes(s *settings, shape *state.Route, served []sta
 			routes = append(routes, r)
 		}
 		r.Follows = append(r.Follows, v.ID())
+	}
+	if len(by) == 0 && len(served) > 0 {
+		t.routeFault("BadAnnotation", "%sbgp has no effect: no virtual server is made for this Service, and the address of one that others made is theirs to announce; take the annotation away", Prefix)
 	}
 	return routes
 }

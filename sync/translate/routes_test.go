@@ -31,7 +31,8 @@ bgp:
     - {name: tor-b, address: 198.51.100.2, asn: 64513}
     - {name: core, address: 198.51.100.3, asn: 64512}
 tenants:
-  - {namespaces: [shop], partitions: [web], addressPools: [public], bgpPeers: [tor-b, tor-a], bgpCommunities: ['64512:*', no-export]}
+  - {namespaces: [shop], partitions: [web], addressPools: [public], bgpPeers: [tor-b, tor-a], bgpCommunities: ['64512:*', no-export],
+     joinPools: [/web/legacy_shop], adopt: [/web/shop_vs]}
   - {namespaces: [shop], addressPools: [internal], bgpPeers: [core]}
   - {namespaces: [mute], partitions: [web], addressPools: [public]}
 `
@@ -228,6 +229,14 @@ func TestBadRoutesAreHeld(t *testing.T) {
 		{
 			name: "a Service that is on nothing", svc: service(with("partition", "-"), with("virtual-address", "-"), with("bgp", "true")), nothing: true, mode: "freeze",
 			problem: "NotOptedIn: landbridge.dev/bgp announces addresses on a BIG-IP, or those of Services of the class landbridge.dev/bgp: add landbridge.dev/partition, or make the Service one of that class (kube-proxy takes no traffic for an address that it does not know)",
+		},
+		{
+			name: "a virtual server of others", svc: lent(with("adopt", "/web/shop_vs"), with("bgp", "true")), nothing: true, mode: "hold",
+			problem: "BadAnnotation: landbridge.dev/bgp has no effect: no virtual server is made for this Service, and the address of one that others made is theirs to announce; take the annotation away",
+		},
+		{
+			name: "a pool of others", svc: lent(with("join-pool", "/web/legacy_shop"), with("bgp", "true")), nothing: true, mode: "hold",
+			problem: "BadAnnotation: landbridge.dev/bgp has no effect: no virtual server is made for this Service, and the address of one that others made is theirs to announce; take the annotation away",
 		},
 		{name: "keys without an announcement", svc: service(with("bgp-med", "7")), nothing: true, problem: `BadAnnotation: landbridge.dev/bgp-med has no effect without landbridge.dev/bgp: "true"`, mode: "hold"},
 	} {
