@@ -30,7 +30,8 @@ const imageEnv = "LANDBRIDGE_E2E_IMAGE"
 const imageName = "localhost/landbridge:e2e"
 
 func newE2E() *cobra.Command {
-	return &cobra.Command{
+	ifPossible := false
+	cmd := &cobra.Command{
 		Use:   "e2e",
 		Short: "Play an installation on real nodes with real pods; exit code 0 only if all was checked",
 		Long: "E2e starts a Kubernetes cluster whose nodes are real: kubelet, containerd and\n" +
@@ -39,6 +40,10 @@ func newE2E() *cobra.Command {
 			"time. It needs root.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if why := node.Possible(); ifPossible && why != nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "not played: this machine cannot run real nodes: %v\n", why)
+				return nil
+			}
 			var dir string // outside only
 			defer func() {
 				if dir != "" {
@@ -56,6 +61,8 @@ func newE2E() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&ifPossible, "if-possible", false, "where this machine cannot run real nodes, say why and exit with 0")
+	return cmd
 }
 
 // prepareE2E builds all that the nodes run, and the image, in a folder that the
@@ -102,6 +109,7 @@ func (e *endToEnd) chapters() []chapter {
 		{"A Service with real pods", []step{
 			{"Pods as members, and clients who ask all the time", e.servePods},
 			{"Node ports as members, with externalTrafficPolicy: Local, and clients there too", e.servePorts},
+			{"What the documentation has people type who operate it", e.quietly(e.documented)},
 			{"A rolling update", e.quietly(e.restart)},
 			{"The pods get the readiness gate: another rolling update, which waits for the device", e.quietly(e.gated)},
 			{"A node is drained, and takes pods again by a rolling update with the gate", e.quietly(e.drain)},
@@ -121,6 +129,13 @@ func (e *endToEnd) chapters() []chapter {
 			{"The pods take it all, and the VMs drain and stop", o.podsOnly},
 			{"All goes back to the VMs", o.back},
 			{"Every message is accounted for", o.account},
+		}},
+		{"A router is told where real pods are served", []step{
+			{"A router on the nodes' network, and controllers that speak from there", e.quietly(e.reach)},
+			{"The address of a Service is announced with the nodes for next hops", e.quietly(e.announce)},
+			{"A rolling update behind the router", e.quietly(e.rollBehind)},
+			{"The nodes leave one at a time", e.quietly(e.hopsLeave)},
+			{"The Service goes, and the release speaks to no router any more", e.quietly(e.withdraw)},
 		}},
 		{"What nobody wishes for", []step{
 			{"A node loses its power", e.nodeKilled},

@@ -41,7 +41,6 @@ func (e *endToEnd) cluster(ctx context.Context) (err error) {
 }
 
 func (e *endToEnd) install(ctx context.Context) error {
-	dir := filepath.Join(e.world.Dir(), writer)
 	// A world gives rights to controllers that are processes; those of the chart
 	// are to be enough.
 	for _, file := range []string{"rbac.yaml", "rbac-gateway.yaml"} {
@@ -53,23 +52,28 @@ func (e *endToEnd) install(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := e.kubectl(ctx, "create", "namespace", releaseNamespace); err != nil {
+	if err := e.furnish(); err != nil {
 		return err
 	}
-	if _, err := e.kubectl(ctx, "create", "secret", "generic", "landbridge-dc1", "-n", releaseNamespace,
-		"--from-file="+filepath.Join(dir, "username"), "--from-file="+filepath.Join(dir, "password"), "--from-file="+filepath.Join(e.world.Dir(), "ca.crt")); err != nil {
+	if _, err := e.asWritten(ctx, "install.md", "kubectl create namespace landbridge-system"); err != nil {
 		return err
 	}
-	if err := e.writeValues(configuration, secretsValue); err != nil {
+	if err := e.writeValues(configuration, debugValue+secretsValue); err != nil {
+		return err
+	}
+	if err := e.withoutSecret(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
-	out, err := e.helm(ctx, "install", release, e.chart(), "--namespace", releaseNamespace, "--values", e.values(), "--wait", "--timeout", "3m")
+	out, err := e.asWritten(ctx, "install.md", docsHelm)
 	if err != nil {
 		return err
 	}
-	e.said("ran", fmt.Sprintf("helm install %s charts/landbridge --values values.yaml --wait: %s", release, since(began)))
 	e.said("helm", out)
+	if _, err := e.kubectl(ctx, "rollout", "status", "deployment/landbridge", "-n", releaseNamespace, "--timeout=3m"); err != nil {
+		return err
+	}
+	e.checked("installed and ready within %s", since(began))
 	pods, err := e.kubectl(ctx, "get", "pods", "-n", releaseNamespace, "-o", "wide")
 	if err != nil {
 		return err
@@ -99,8 +103,11 @@ func (e *endToEnd) leader(ctx context.Context) (string, error) {
 
 // uninstall takes the release away. Its hook gives Services back first.
 func (e *endToEnd) uninstall(ctx context.Context) error {
+	if _, err := e.asWritten(ctx, "operating.md", docsRelease); err != nil {
+		return err
+	}
 	began := time.Now()
-	if _, err := e.helm(ctx, "uninstall", release, "--namespace", releaseNamespace, "--wait", "--timeout", "3m"); err != nil {
+	if err := e.helm(ctx, "uninstall", release, "--namespace", releaseNamespace, "--wait", "--timeout", "3m"); err != nil {
 		return err
 	}
 	e.said("ran", "helm uninstall "+release+" --wait: "+since(began))

@@ -14,7 +14,9 @@ import (
 
 // What the platform team's values say besides the configuration.
 const (
-	imageValue   = "image: {repository: localhost/landbridge, tag: e2e}\nconfigCheck: {enabled: true}\nuninstall: {release: keep}\n"
+	imageValue = "image: {repository: localhost/landbridge, tag: e2e}\nconfigCheck: {enabled: true}\nuninstall: {release: keep}\n"
+	// debugValue lets the log's level be changed while a controller runs.
+	debugValue   = "controller: {extraArgs: [--debug-listen=127.0.0.1:6060]}\n"
 	secretsValue = "secrets:\n  dc1: {secretName: landbridge-dc1}\n"
 	// gatewayValues are those where there is a broker.
 	gatewayValues = secretsValue + "  mq: {secretName: landbridge-mq, mountIn: [controller, gateway]}\ngateway: {enabled: true}\n"
@@ -42,19 +44,24 @@ func (e *endToEnd) values() string { return filepath.Join(e.world.Dir(), "values
 func (e *endToEnd) chart() string { return filepath.Join("charts", "landbridge") }
 
 // helm runs Helm with all rights. It keeps what it notes in the world's folder.
-func (e *endToEnd) helm(ctx context.Context, args ...string) (string, error) {
+func (e *endToEnd) helm(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, e.binaries.Helm, args...)
-	home := filepath.Join(e.world.Dir(), "helm")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+e.world.Kube.Kubeconfig(),
-		"HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
+	cmd.Env = e.helmEnv()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		jobs, _ := e.kubectl(context.WithoutCancel(ctx), "logs", "-n", releaseNamespace, "--all-pods", "--prefix", "--ignore-errors", "job/landbridge-config-check")
 		state, _ := e.kubectl(context.WithoutCancel(ctx), "get", "pods,events", "-n", releaseNamespace)
-		return "", errors.Join(fmt.Errorf("helm %s: %w\n%s%s", args[0], err, stdout.String(), stderr.String()), errors.New(jobs+state))
+		return errors.Join(fmt.Errorf("helm %s: %w\n%s%s", args[0], err, stdout.String(), stderr.String()), errors.New(jobs+state))
 	}
-	return stdout.String(), nil
+	return nil
+}
+
+// helmEnv is that of Helm and of kubectl: all rights, and the world's folder.
+func (e *endToEnd) helmEnv() []string {
+	home := filepath.Join(e.world.Dir(), "helm")
+	return append(os.Environ(), "KUBECONFIG="+e.world.Kube.Kubeconfig(),
+		"HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
 }
 
 // upgrade has Landbridge replaced pod by pod, while the Service's pods come and
@@ -67,9 +74,8 @@ func (e *endToEnd) upgrade(ctx context.Context) error {
 	began := time.Now()
 	upgraded := make(chan error, 1)
 	go func() {
-		_, err := e.helm(ctx, "upgrade", release, e.chart(), "--namespace", releaseNamespace, "--values", e.values(),
+		upgraded <- e.helm(ctx, "upgrade", release, e.chart(), "--namespace", releaseNamespace, "--values", e.values(),
 			"--set", "controller.logLevel=debug", "--wait", "--timeout", "3m")
-		upgraded <- err
 	}()
 	scale := func(n int) error {
 		if _, err := e.kubectl(ctx, "scale", "deployment/web", "-n", "shop", fmt.Sprintf("--replicas=%d", n)); err != nil {
@@ -108,7 +114,7 @@ func (e *endToEnd) startGateways(ctx context.Context) error {
 		"--from-file="+filepath.Join(dir, "username"), "--from-file="+filepath.Join(dir, "password")); err != nil {
 		return err
 	}
-	if err := e.writeValues(configuration+ordersConfig, gatewayValues); err != nil {
+	if err := e.writeValues(configuration+ordersConfig, debugValue+gatewayValues); err != nil {
 		return err
 	}
 	return e.changed(ctx)
@@ -122,7 +128,7 @@ func (e *endToEnd) stopGateways(ctx context.Context) error {
 func (e *endToEnd) changed(ctx context.Context, flags ...string) error {
 	began := time.Now()
 	args := append([]string{"upgrade", release, e.chart(), "--namespace", releaseNamespace, "--values", e.values(), "--wait", "--timeout", "3m"}, flags...)
-	if _, err := e.helm(ctx, args...); err != nil {
+	if err := e.helm(ctx, args...); err != nil {
 		return err
 	}
 	e.said("ran", "helm upgrade --values values.yaml "+strings.Join(flags, " ")+": "+since(began))

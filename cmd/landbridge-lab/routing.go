@@ -68,18 +68,10 @@ func (r *routes) stand(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	section := strings.ReplaceAll(routingConfig, "$ROUTER", world.SiteRouter().String())
-	if err := r.reconfigure(func(text string) (string, error) {
-		text, err := insert(text, "    caFile: ", "    floatingSelfIPs: ["+floating+"]\n")
-		if err != nil {
-			return "", err
-		}
-		text, err = insert(text, "    addressPools: [public]\n", "    bgpPeers: [tor]\n")
-		return text + section, err
-	}); err != nil {
+	if err := r.reconfigure(r.peered); err != nil {
 		return err
 	}
-	r.said("config", section)
+	r.said("config", r.section())
 	c, err := r.world.Controller("landbridge")
 	if err != nil {
 		return err
@@ -91,6 +83,21 @@ func (r *routes) stand(ctx context.Context) (err error) {
 		return err
 	}
 	return c.AwaitLeading(ctx)
+}
+
+// peered is a configuration that announces addresses to the router.
+func (r *routes) peered(text string) (string, error) {
+	text, err := insert(text, "    caFile: ", "    floatingSelfIPs: ["+floating+"]\n")
+	if err != nil {
+		return "", err
+	}
+	text, err = insert(text, "    addressPools: [public]\n", "    bgpPeers: [tor]\n")
+	return text + r.section(), err
+}
+
+// section is the configuration's, with the router's address.
+func (r *routes) section() string {
+	return strings.ReplaceAll(routingConfig, "$ROUTER", r.site.Address.String())
 }
 
 // paths waits until the router has just these ways to an address, as nodes or
@@ -119,12 +126,7 @@ func (r *routes) paths(ctx context.Context, to netip.Addr, hops ...string) error
 }
 
 func (r *routes) announced(ctx context.Context) error {
-	text := strings.ReplaceAll(nodesService, "$ADDRESS", r.service().String())
-	r.said("applied", text)
-	if err := r.world.Kube.Apply(ctx, []byte(text)); err != nil {
-		return err
-	}
-	if err := r.paths(ctx, r.service(), "node-a", "node-b"); err != nil {
+	if err := r.direct(ctx); err != nil {
 		return err
 	}
 	port, err := r.kubectl(ctx, "get", "service", "direct", "-n", "shop", "-o", "jsonpath={.spec.ports[0].nodePort}")
@@ -138,14 +140,6 @@ func (r *routes) announced(ctx context.Context) error {
 	if err := r.site.Serve(netip.AddrPortFrom(r.service(), 80), node+":"+port); err != nil {
 		return err
 	}
-	var status string
-	if err := r.await(ctx, "the status of the session", func(ctx context.Context) (bool, error) {
-		status, err = r.landbridge(ctx, "status", "shop/direct")
-		return strings.Contains(status, "2 next hops"), err
-	}); err != nil {
-		return fmt.Errorf("%w; it is\n%s", err, status)
-	}
-	r.said("status", status)
 	const many = 5 * requests // so that each node has its part of the connections
 	t := world.GetFrom(ctx, r.site.Client, r.url(), many)
 	r.said("client", fmt.Sprintf("%d requests to %s\n%s", many, r.url(), t))
@@ -162,6 +156,27 @@ func (r *routes) announced(ctx context.Context) error {
 		}
 	}
 	r.checked("both pods answer, and the packets came by both nodes")
+	return nil
+}
+
+// direct makes the Service that nodes serve, and waits for its ways.
+func (r *routes) direct(ctx context.Context) error {
+	text := strings.ReplaceAll(nodesService, "$ADDRESS", r.service().String())
+	r.said("applied", text)
+	if err := r.world.Kube.Apply(ctx, []byte(text)); err != nil {
+		return err
+	}
+	if err := r.paths(ctx, r.service(), "node-a", "node-b"); err != nil {
+		return err
+	}
+	var status string
+	if err := r.await(ctx, "the status of the session", func(ctx context.Context) (_ bool, err error) {
+		status, err = r.landbridge(ctx, "status", "shop/direct")
+		return strings.Contains(status, "2 next hops"), err
+	}); err != nil {
+		return fmt.Errorf("%w; it is\n%s", err, status)
+	}
+	r.said("status", status)
 	return nil
 }
 

@@ -97,25 +97,57 @@ func (h *Host) run(f func() error) error {
 // Join joins the host to another one by one more cable, whose end there gets a
 // name. It must not be called together with Close.
 func (h *Host) Join(to *Host, name string, there, here netip.Prefix) error {
-	var namespace *os.File
-	err := h.inside(func() (err error) {
-		namespace, err = os.Open(fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid()))
-		return err
-	})
+	inner, err := h.cable(to, name)
 	if err != nil {
 		return err
 	}
-	defer namespace.Close()
-	inner := fmt.Sprintf("eth%d", len(h.cables))
-	ends := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: inner, PeerNamespace: netlink.NsFd(namespace.Fd())}
-	if err := to.run(func() error { return netlink.LinkAdd(ends) }); err != nil {
-		return fmt.Errorf("cable: %w", err)
-	}
-	h.cables = append(h.cables, cable{to, name})
 	if err := to.run(func() error { return up(name, address{there, here}) }); err != nil {
 		return err
 	}
 	return h.inside(func() error { return up(inner, address{here, there}) })
+}
+
+// cable lays a cable to another host, and tells the name of its end here.
+func (h *Host) cable(to *Host, name string) (inner string, err error) {
+	var namespace *os.File
+	if err := h.inside(func() (err error) {
+		namespace, err = os.Open(fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid()))
+		return err
+	}); err != nil {
+		return "", err
+	}
+	defer namespace.Close()
+	inner = fmt.Sprintf("eth%d", len(h.cables))
+	ends := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: inner, PeerNamespace: netlink.NsFd(namespace.Fd())}
+	if err := to.run(func() error { return netlink.LinkAdd(ends) }); err != nil {
+		return "", fmt.Errorf("cable: %w", err)
+	}
+	h.cables = append(h.cables, cable{to, name})
+	return inner, nil
+}
+
+// Plug joins the host to a bridge of this machine by one more cable, whose end at
+// the bridge gets a name. It must not be called together with Close.
+func (h *Host) Plug(bridge, name string, here netip.Prefix) error {
+	b, err := netlink.LinkByName(bridge)
+	if err != nil {
+		return fmt.Errorf("host %s: the bridge %s: %w", h.name, bridge, err)
+	}
+	inner, err := h.cable(nil, name)
+	if err != nil {
+		return err
+	}
+	if err := up(name); err != nil {
+		return err
+	}
+	end, err := netlink.LinkByName(name)
+	if err == nil {
+		err = netlink.LinkSetMaster(end, b)
+	}
+	if err != nil {
+		return fmt.Errorf("host %s: on the bridge %s: %w", h.name, bridge, err)
+	}
+	return h.inside(func() error { return up(inner, address{own: here}) })
 }
 
 // address is one of an interface, and that of the cable's other end.
@@ -150,6 +182,10 @@ func (h *Host) Forward() error {
 func (h *Host) Roundabout() error {
 	return errors.Join(h.set("conf/all/rp_filter", "0"), h.set("conf/default/rp_filter", "0"))
 }
+
+// AcceptOwn lets the host pass on packets whose source is an address of its own:
+// of a Service, where others answer for that too.
+func (h *Host) AcceptOwn() error { return h.set("conf/all/accept_local", "1") }
 
 // set sets what the kernel does in the host's namespace.
 func (h *Host) set(setting, value string) error {

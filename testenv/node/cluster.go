@@ -132,7 +132,7 @@ func (c *Cluster) Stop() error {
 		c.group = nil
 	}
 	if c.bridged {
-		errs = append(errs, removeLink(bridgeName))
+		errs = append(errs, removeLink(Bridge))
 		c.bridged = false
 	}
 	if c.dir != "" {

@@ -40,7 +40,7 @@ func Left(dir string) error {
 		return err
 	}
 	for _, link := range links {
-		if name := link.Attrs().Name; name == bridgeName || strings.HasPrefix(name, linkPrefix) {
+		if name := link.Attrs().Name; name == Bridge || strings.HasPrefix(name, linkPrefix) {
 			return fmt.Errorf("the interface %s is left", name)
 		}
 	}

@@ -11,7 +11,9 @@ import (
 )
 
 const (
-	bridgeName = "br0"
+	// Bridge is the nodes' network, in the namespace that they are started from.
+	Bridge = "br0"
+
 	linkPrefix = "to-"  // of the interfaces on the bridge
 	nodeLink   = "eth0" // of a node, in its namespace
 )
@@ -31,6 +33,9 @@ func Ranges() []netip.Prefix {
 // Gateway is the address of the inside on the nodes' network.
 func Gateway() netip.Addr { return netip.MustParseAddr("172.18.0.1") }
 
+// Router is where there is room for a router on the nodes' network.
+func Router() netip.Prefix { return netip.MustParsePrefix("172.18.0.2/24") }
+
 // site is where the nth node is, from 0.
 type site struct {
 	Address netip.Addr
@@ -48,11 +53,11 @@ func siteOf(n int) site {
 func makeBridge(n int) error {
 	// With an address of its own: one of a node's would go with the node.
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.HardwareAddr = bridgeName, net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	attrs.Name, attrs.HardwareAddr = Bridge, net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
 		return fmt.Errorf("making the nodes' network: %w", err)
 	}
-	if err := configure(bridgeName, Gateway()); err != nil {
+	if err := configure(Bridge, Gateway()); err != nil {
 		return err
 	}
 	for i := range n {
@@ -80,7 +85,7 @@ func removeLink(name string) error {
 
 // plug connects the namespace of a process to the bridge.
 func plug(name string, pid int) error {
-	bridge, err := netlink.LinkByName(bridgeName)
+	bridge, err := netlink.LinkByName(Bridge)
 	if err != nil {
 		return fmt.Errorf("the nodes' network: %w", err)
 	}

@@ -101,25 +101,39 @@ func (w *World) Paths(ctx context.Context, r *router.BIRD) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := w.Kube.Client().CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	nodes, err := w.nodeAddresses(ctx)
 	if err != nil {
 		return nil, err
-	}
-	names := map[string]string{}
-	for _, n := range nodes.Items {
-		for _, a := range n.Status.Addresses {
-			if a.Type == corev1.NodeInternalIP {
-				names[" via "+a.Address+" "] = " via " + n.Name + " "
-			}
-		}
 	}
 	var lines []string
 	for _, p := range paths {
 		line := p.String()
-		for address, name := range names {
-			line = strings.Replace(line, address, name, 1)
+		for address, name := range nodes {
+			line = strings.Replace(line, " via "+address.String()+" ", " via "+name+" ", 1)
 		}
 		lines = append(lines, line)
 	}
 	return lines, nil
+}
+
+// nodeAddresses are the nodes by their addresses.
+func (w *World) nodeAddresses(ctx context.Context) (map[netip.Addr]string, error) {
+	nodes, err := w.Kube.Client().CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	names := map[netip.Addr]string{}
+	for _, n := range nodes.Items {
+		for _, a := range n.Status.Addresses {
+			if a.Type != corev1.NodeInternalIP {
+				continue
+			}
+			at, err := netip.ParseAddr(a.Address)
+			if err != nil {
+				return nil, fmt.Errorf("node %s: %w", n.Name, err)
+			}
+			names[at] = n.Name
+		}
+	}
+	return names, nil
 }

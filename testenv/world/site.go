@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 
 	"landbridge.dev/testenv/netns"
+	"landbridge.dev/testenv/node"
 	"landbridge.dev/testenv/router"
 )
 
@@ -22,8 +24,13 @@ import (
 // A node passes packets on as they are, whichever connection they are of, as
 // nodes do that choose pods by consistent hashing: a connection outlives the
 // node that it came by.
+//
+// Where the world's nodes are real, the router is on their network, waits to be
+// called from their addresses, and they do what nodes do: none is given power.
 type Site struct {
 	Router *router.BIRD
+	// Address is the router's, at RouterPort, where landbridge calls it.
+	Address netip.Addr
 	// Client connects from behind the router.
 	Client Dial
 
@@ -45,11 +52,8 @@ var (
 )
 
 // SiteSpeaker is the address that a controller's sessions with a site's router
-// come from, and SiteRouter the router's.
+// come from.
 func SiteSpeaker() netip.Addr { return siteSpeaker.Addr() }
-
-// SiteRouter is the address of a site's router, at RouterPort.
-func SiteRouter() netip.Addr { return siteRouter.Addr() }
 
 // StartSite starts a site, without nodes. Its router can reach the floating self
 // IP of the device. Stop ends it.
@@ -79,30 +83,54 @@ func (w *World) StartSite(ctx context.Context, floating netip.Addr) (_ *Site, er
 	if err := (*netns.Host)(nil).Route(siteClients.Masked(), siteRouter.Addr()); err != nil {
 		return nil, err
 	}
+	neighbors, err := s.neighbors(ctx)
+	if err != nil {
+		return nil, err
+	}
 	s.Router, err = router.StartBIRD(ctx, router.Options{
-		Dir: s.dir, Name: "tor", On: s.tor, Address: siteRouter.Addr(), Port: RouterPort, ASN: RouterASN, Kernel: true,
-		Neighbors: []router.Neighbor{{Name: "landbridge", Address: siteSpeaker.Addr(), ASN: SpeakerASN, AddPaths: true, Direct: true}},
+		Dir: s.dir, Name: "tor", On: s.tor, Address: s.Address, Port: RouterPort, ASN: RouterASN, Kernel: true, Neighbors: neighbors,
 	})
 	return s, err
 }
 
+// neighbors are who may call the router, at the Address that it has for them.
+func (s *Site) neighbors(ctx context.Context) (neighbors []router.Neighbor, err error) {
+	from := map[netip.Addr]string{siteSpeaker.Addr(): "landbridge"}
+	s.Address = siteRouter.Addr()
+	if s.world.Nodes != nil {
+		s.Address = node.Router().Addr()
+		// The nodes answer clients by their gateway, which has the Services'
+		// addresses itself.
+		if err := errors.Join(s.tor.Plug(node.Bridge, "to-tor", node.Router()), (*netns.Host)(nil).AcceptOwn()); err != nil {
+			return nil, err
+		}
+		if from, err = s.world.nodeAddresses(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for at, name := range from {
+		neighbors = append(neighbors, router.Neighbor{Name: strings.ReplaceAll(name, "-", "_"), Address: at, ASN: SpeakerASN, AddPaths: true, Direct: true})
+	}
+	return neighbors, nil
+}
+
 // PowerOn gives a node its machine, which passes on what comes to it for the
 // world's virtual addresses.
-func (s *Site) PowerOn(node string) error {
-	addresses, err := s.world.Kube.Nodes().Addrs(node)
+func (s *Site) PowerOn(name string) error {
+	addresses, err := s.world.Kube.Nodes().Addrs(name)
 	if err != nil {
 		return err
 	}
 	at := addresses[0]
 	gateway := netip.AddrFrom4([4]byte{172, 18, 0, 254})
-	h, err := s.tor.Beside(node, netip.PrefixFrom(gateway, 32), netip.PrefixFrom(at, 32))
+	h, err := s.tor.Beside(name, netip.PrefixFrom(gateway, 32), netip.PrefixFrom(at, 32))
 	if err != nil {
 		return err
 	}
-	s.nodes[node] = h
+	s.nodes[name] = h
 	last := at.As4()[3]
 	inward := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 31, last, 1}), 24)
-	if err := h.Join(nil, "in-"+node, inward, netip.PrefixFrom(inward.Addr().Next(), 24)); err != nil {
+	if err := h.Join(nil, "in-"+name, inward, netip.PrefixFrom(inward.Addr().Next(), 24)); err != nil {
 		return err
 	}
 	return errors.Join(h.Forward(), h.Route(s.world.Addresses.Virtual4(), inward.Addr()))
