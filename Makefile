@@ -46,7 +46,7 @@ lab: ## play the main job and a migration in front of you, in namespaces of its 
 
 .PHONY: e2e
 e2e: ## install the image by its chart on real nodes, and go through what happens to real pods under load (root)
-	@$(GO) run ./cmd/landbridge-lab e2e
+	@$(GO) run ./cmd/landbridge-lab e2e $(E2E_FLAGS)
 
 .PHONY: bench
 bench: ## measure what is promised in numbers, and print a table (half an hour)
