@@ -114,6 +114,7 @@ func (e *endToEnd) chapters() []chapter {
 			{"The pods get the readiness gate: another rolling update, which waits for the device", e.quietly(e.gated)},
 			{"A node is drained, and takes pods again by a rolling update with the gate", e.quietly(e.drain)},
 			{"helm upgrade of Landbridge, while pods come and go", e.quietly(e.upgrade)},
+			{"helm rollback to the revision before", e.quietly(e.rollback)},
 		}},
 		{"A VM service is joined by real pods, and left again", []step{
 			{"VMs serve behind the BIG-IP, and clients come all the time", m.callers},
@@ -127,6 +128,7 @@ func (e *endToEnd) chapters() []chapter {
 			{"Two VM processes consume a queue, and messages come all the time", o.stand},
 			{"The release gets gateways, and there are pods that take nothing yet", o.join},
 			{"The pods take it all, and the VMs drain and stop", o.podsOnly},
+			{"helm upgrade replaces the gateways, while the pods take it all", e.replaceGateways},
 			{"All goes back to the VMs", o.back},
 			{"Every message is accounted for", o.account},
 		}},

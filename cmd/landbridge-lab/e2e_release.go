@@ -106,6 +106,29 @@ func (e *endToEnd) upgrade(ctx context.Context) error {
 	return e.awaitUp(ctx, pool, e.livePods)
 }
 
+// rollback has the release go back to what it was before the upgrade.
+func (e *endToEnd) rollback(ctx context.Context) error {
+	before, err := e.leader(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := e.helm(ctx, "rollback", release, "--namespace", releaseNamespace, "--wait", "--timeout", "3m"); err != nil {
+		return err
+	}
+	e.said("ran", "helm rollback "+release+" --wait: "+since(began))
+	if err := e.leads(ctx, before); err != nil {
+		return err
+	}
+	return e.awaitUp(ctx, pool, e.livePods)
+}
+
+// replaceGateways has each gateway replaced by another. The messages are counted
+// at the chapter's end.
+func (e *endToEnd) replaceGateways(ctx context.Context) error {
+	return e.changed(ctx, "--set", "gateway.logLevel=debug")
+}
+
 // startGateways has the release take up the queue's configuration, with
 // gateways.
 func (e *endToEnd) startGateways(ctx context.Context) error {
