@@ -43,14 +43,15 @@ func (h *holder) has() state.Ref {
 }
 
 // frontends are the places that a part of a claim asks for. One that is held
-// asks for none: it has those that the backend shows it on.
+// asks for none: it has those that the backend shows it on. Nor does an adopted
+// virtual server, which has its place already.
 func frontends(backend string, part state.Want) []place {
 	if part.Mode != state.Follow {
 		return nil
 	}
 	var places []place
 	for _, o := range part.Objects {
-		if f, ok := state.FrontendOf(o); ok {
+		if f, ok := state.FrontendOf(o); ok && !state.IsAdopted(o) {
 			places = append(places, place{backend, f})
 		}
 	}

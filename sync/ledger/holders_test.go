@@ -118,6 +118,21 @@ func TestHolders(t *testing.T) {
 			t.Errorf("mode %s", mode)
 		}
 	})
+	t.Run("adopted virtual servers have their places, and keep others off them", func(t *testing.T) {
+		t.Parallel()
+		l := ledger.New(dc1)
+		adopted := func(path string) state.Object {
+			return &state.VirtualServer{Backend: dc1, Path: path, Use: state.Adopted}
+		}
+		l.Put(want(cart, adopted("/web/a")), late)
+		l.Put(want(web, adopted("/web/b"), adopted("/web/c")), late)
+		serves(t, l, cart)
+		serves(t, l, web)
+		l.Seen(dc1, cart, present, []state.Frontend{front(80)})
+		l.Put(want(web, virtual(dc1, web, 80)), long)
+		serves(t, l, cart)
+		waits(t, l, web, cart)
+	})
 	t.Run("one port that is taken holds the whole Service", func(t *testing.T) {
 		t.Parallel()
 		l := ledger.New(dc1)

@@ -13,21 +13,10 @@ func (d *differ) noteRemoving() {
 	for _, id := range d.Have.Owned(d.Want.Service) {
 		o, _ := d.Have.Get(id)
 		_, wanted := d.want[id]
-		if id.Kind.Whole() && !wanted && id.Backend == d.Backend && d.ours(o.OwnedBy()) && !adopted(o) {
+		if id.Kind.Whole() && !wanted && id.Backend == d.Backend && d.ours(o.OwnedBy()) && !state.IsAdopted(o) {
 			d.removing = append(d.removing, id)
 		}
 	}
-}
-
-// adopted says whether an object stands under a name that others gave it.
-func adopted(o state.Object) bool {
-	switch o := o.(type) {
-	case *state.VirtualServer:
-		return o.Use == state.Adopted
-	case *state.Pool:
-		return o.Use == state.Adopted
-	}
-	return false
 }
 
 // unwanted plans for what carries the Service's tag and is not wanted.

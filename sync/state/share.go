@@ -30,6 +30,17 @@ func (u Use) String() string {
 	return "use " + strconv.Itoa(int(u))
 }
 
+// IsAdopted says whether an object stands under a name that others gave it.
+func IsAdopted(o Object) bool {
+	switch o := o.(type) {
+	case *VirtualServer:
+		return o.Use == Adopted
+	case *Pool:
+		return o.Use == Adopted
+	}
+	return false
+}
+
 // Fallback says who answers when the side that should has no live member.
 type Fallback uint8
 
