@@ -253,6 +253,30 @@ func TestTakingBack(t *testing.T) {
 	}
 }
 
+// The address of a virtual server that a Service adopted is noted like one that
+// it was given, and is somebody else's: what it was given stays with it.
+func TestAdoptedAddressesAreNotGiven(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, want   string
+		shown, noted []string
+	}{
+		{
+			name: "in the pool, and lower", shown: []string{"203.0.113.16 -", "203.0.113.17 shop/a"},
+			noted: []string{"203.0.113.16", "203.0.113.17"}, want: "203.0.113.17",
+		},
+		{name: "in the pool, before the first is given", shown: []string{"203.0.113.16 -"}, noted: []string{"203.0.113.16"}, want: "203.0.113.17"},
+		{name: "in no pool", shown: []string{"198.51.100.7 -"}, noted: []string{"198.51.100.7"}, want: "203.0.113.16"},
+		{name: "at the address of its own", shown: []string{"203.0.113.17 - shop/a"}, noted: []string{"203.0.113.17"}, want: "203.0.113.17"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := opened(t, test.shown...)
+			b.claims(claim("a", noted(test.noted...)), test.want)
+		})
+	}
+}
+
 func TestOfTwoThatAreNotedToHaveOneTheOlderHasIt(t *testing.T) {
 	t.Parallel()
 	b := allocate.New()

@@ -152,10 +152,12 @@ func exhausted(service state.Ref, g Give) state.Problem {
 
 // choose is the address for one Give: the one that the Service has, if that
 // may stay, otherwise the lowest free one of the pool. It is false where there
-// is none.
+// is none. What a Service is noted to have may also be the address of a virtual
+// server that it adopted, which is somebody else's: that is not given.
 func (b *Book) choose(c *claim, g Give) (state.Address, bool) {
 	shown := b.showing(c)
-	for _, a := range slices.Concat(c.given, shown, c.Known) {
+	known := slices.DeleteFunc(slices.Clone(c.Known), func(a state.Address) bool { return b.others(c, a) })
+	for _, a := range slices.Concat(c.given, shown, known) {
 		if b.mine(c, g, a) && within(g.Stay, a) {
 			return a, true
 		}
@@ -172,6 +174,12 @@ func (b *Book) choose(c *claim, g Give) (state.Address, bool) {
 // Service's.
 func (b *Book) mine(c *claim, g Give, a state.Address) bool {
 	return a.Is6() == g.Six && !c.requests(a) && b.first(c, a)
+}
+
+// others says whether a backend of the Service shows somebody else at an
+// address.
+func (b *Book) others(c *claim, a state.Address) bool {
+	return slices.ContainsFunc(c.Ask.Backends, func(name string) bool { return b.foreign[name][a] })
 }
 
 // first says whether an address belongs to a Service, or will once it is

@@ -71,7 +71,7 @@ func (w *Worker) haveRead(ctx context.Context, r read) {
 	there := func(id state.ID) bool { _, ok := w.mirror.Get(id); return ok }
 	var ours []state.Ref // without those of other clusters, which nobody looks at
 	for _, ref := range w.mirror.Owners() {
-		shows, owns := w.standing(ref)
+		shows, _, owns := w.standing(ref)
 		if owns {
 			ours = append(ours, ref)
 			w.Ledger.Seen(w.Backend.Name(), ref, there, shows)
@@ -82,7 +82,7 @@ func (w *Worker) haveRead(ctx context.Context, r read) {
 		w.tally.resynced(before, ours, w.Ledger.Services())
 	}
 	for _, ref := range w.Ledger.Services() {
-		if shows, owns := w.standing(ref); !owns {
+		if shows, _, owns := w.standing(ref); !owns {
 			w.Ledger.Seen(w.Backend.Name(), ref, there, shows) // what is not there is known by now
 		}
 		w.queue.pushLater(ref)

@@ -373,12 +373,12 @@ func (w *Worker) settle(want state.Want, result plan.Result, r Report) {
 	}
 	w.settled(r.Service)
 	w.clock.set(r.Service, result.Again)
-	shows, owns := w.standing(r.Service)
+	shows, at, owns := w.standing(r.Service)
 	w.Ledger.Seen(w.Backend.Name(), r.Service, func(id state.ID) bool {
 		_, there := w.mirror.Get(id)
 		return there
 	}, shows)
-	w.showOne(r.Service, shows)
+	w.showOne(r.Service, at)
 	r.Gone, r.InPlace = !owns, result.InPlace
 	if len(result.Waiting) == 0 {
 		w.Traces.Settled(w.Backend.Name(), r.Service, r.Revision)
@@ -409,9 +409,9 @@ func (w *Worker) settle(want state.Want, result plan.Result, r Report) {
 	w.tell(r)
 }
 
-// standing is on which frontends the backend shows a Service, and whether
-// anything of it stands there at all.
-func (w *Worker) standing(ref state.Ref) (shows []state.Frontend, owns bool) {
+// standing is on which frontends the backend shows a Service, at which addresses
+// with what is its own there, and whether anything of it stands there at all.
+func (w *Worker) standing(ref state.Ref) (shows []state.Frontend, at []state.Address, owns bool) {
 	for _, id := range w.mirror.Owned(ref) {
 		o, _ := w.mirror.Get(id)
 		if n, ok := o.(*state.Node); ok && w.mirror.MembersAt(n.Address) > 0 {
@@ -422,9 +422,12 @@ func (w *Worker) standing(ref state.Ref) (shows []state.Frontend, owns bool) {
 		}
 		if f, ok := state.FrontendOf(o); ok && w.Identity.Owns(o.OwnedBy()) {
 			shows = append(shows, f)
+			if !state.IsAdopted(o) {
+				at = append(at, f.Address)
+			}
 		}
 	}
-	return shows, owns
+	return shows, at, owns
 }
 
 // ours says whether an object, or in a pool a member, is this Service's or lent
