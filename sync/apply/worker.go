@@ -401,8 +401,8 @@ func (w *Worker) settle(want state.Want, result plan.Result, r Report) {
 			r.Members += len(route.NextHops)
 		}
 		if v, ok := o.(*state.VirtualServer); ok && v.Use == state.Adopted {
-			if have, there := w.mirror.Get(v.ID()); there {
-				r.Addresses = append(r.Addresses, have.(*state.VirtualServer).Destination.Address)
+			if at, ok := w.mirror.ListensAt(v.ID()); ok {
+				r.Addresses = append(r.Addresses, at)
 			}
 		}
 	}

@@ -163,7 +163,7 @@ func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
 	}
 	return r.reporter.Write(ctx, svc, report.Standing{
 		Problems: problems, Warnings: slices.Concat(result.Warnings, seen.notices), Members: seen.members, VMs: seen.vms,
-		Addresses: slices.Concat(result.Addresses, seen.addresses), Observed: observed, Queue: queue,
+		Addresses: state.SortAddresses(slices.Concat(result.Addresses, seen.addresses)), Observed: observed, Queue: queue,
 		Parts: slices.Concat(parts(svc, result, routing), r.vmParts(ref, vms)), Outside: queue != nil || vms.Asked,
 	})
 }
@@ -245,7 +245,6 @@ func (rec *serviceRecord) outside(newest map[string]ledger.Revision) outside {
 		o.vms += told.VMs
 		o.addresses = append(o.addresses, told.Addresses...)
 	}
-	slices.SortFunc(o.addresses, state.Address.Compare)
 	return o
 }
 

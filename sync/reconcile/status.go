@@ -174,8 +174,8 @@ func (v *View) addresses(seen seenService) []state.Address {
 		if !ok || adopted.Use != state.Adopted || v.have[adopted.Backend] == nil {
 			continue
 		}
-		if have, there := v.have[adopted.Backend].Get(adopted.ID()); there {
-			addresses = append(addresses, have.(*state.VirtualServer).Destination.Address)
+		if at, ok := v.have[adopted.Backend].ListensAt(adopted.ID()); ok {
+			addresses = append(addresses, at)
 		}
 	}
 	return state.SortAddresses(addresses)

@@ -231,6 +231,17 @@ func (s *Set) Listeners(f Frontend) iter.Seq[*VirtualServer] {
 	}
 }
 
+// ListensAt is the address of the virtual server with this ID. It is false where
+// there is none, or one without an address, as a list of addresses is to us.
+func (s *Set) ListensAt(id ID) (Address, bool) {
+	o, _ := s.Get(id)
+	v, ok := o.(*VirtualServer)
+	if !ok || !v.Destination.IP.IsValid() {
+		return Address{}, false
+	}
+	return v.Destination.Address, true
+}
+
 // LeadingTo goes through the virtual servers in front of a pool, in no order.
 func (s *Set) LeadingTo(backend, pool string) iter.Seq[*VirtualServer] {
 	return slices.Values(s.leading[poolKey{backend, pool}])
