@@ -198,7 +198,7 @@ type differ struct {
 	inPlace  []state.ID
 	adopted  map[string]string                   // where an adopted pool stands, by how it is called in the Want
 	networks map[netip.Prefix]*state.StaticRoute // that stand beside the wanted ones; nil until asked for
-	domains  map[string]uint16                   // of pools of others that are in another than 0, by path
+	domains  map[string]uint16                   // of pools whose members are put into another than 0, by path
 	problems []state.Problem
 	planned  map[state.Address]*state.Node // nodes made by this plan
 	gone     map[state.Address]int         // members taken away by this plan
@@ -358,7 +358,7 @@ func (d *differ) hold() {
 			wanted = false
 		}
 		if wanted && d.Want.Mode == state.Hold {
-			s := (&settling{differ: d, want: d.inDomain(want), have: p}).asItStands()
+			s := (&settling{differ: d, want: want, have: p}).asItStands()
 			d.want[id] = s.Pool
 			d.members(s, p)
 			continue

@@ -16,34 +16,19 @@ func (d *differ) listed(a state.Address) bool {
 	return d.Want.Live[a] || d.Want.Live[state.Address{IP: a.IP}]
 }
 
-// inDomain puts a held pool's wanted members into the route domain of the
-// virtual server that stands before it. It is the address that says in which
-// they are reached, and with a bad one nothing else does.
-func (d *differ) inDomain(want *state.Pool) *state.Pool {
-	o, _ := d.Have.Get(state.ID{Backend: d.Backend, Kind: state.KindVirtualServer, Name: want.Path})
-	v, ok := o.(*state.VirtualServer)
-	if !ok || !d.ours(v.Owner) || v.Destination.RouteDomain == 0 {
-		return want
-	}
-	return moved(want, v.Destination.RouteDomain)
-}
-
-// enterDomains puts what is wanted in pools of others into the route domain in
-// which those are reached: a BIG-IP keeps route domains apart, and endpoints
-// say none. A pool in several is left as it stands.
+// enterDomains puts what is wanted in pools of others, and in pools that are
+// held, into the route domain in which those are reached: a BIG-IP keeps route
+// domains apart, and endpoints say none. A pool of others in several is left as
+// it stands.
 func (d *differ) enterDomains() {
 	var objects []state.Object
 	for i, o := range d.Want.Objects {
 		want, ok := o.(*state.Pool)
-		if !ok || want.Use == state.Own || want.Backend != d.Backend {
+		if !ok || want.Backend != d.Backend {
 			continue
 		}
-		have, found := d.Have.Pool(d.Backend, want.Path)
-		if !found {
-			continue
-		}
-		domains := d.domainsOf(have)
-		if len(domains) == 1 && domains[0] == 0 {
+		domains := d.reachedIn(want)
+		if len(domains) == 0 || len(domains) == 1 && domains[0] == 0 {
 			continue // as nearly always
 		}
 		if objects == nil {
@@ -61,6 +46,27 @@ func (d *differ) enterDomains() {
 	if objects != nil {
 		d.Want.Objects = slices.DeleteFunc(objects, func(o state.Object) bool { return o == nil })
 	}
+}
+
+// reachedIn are the route domains in which a wanted pool is reached where its
+// members do not say it themselves. Those of a pool of our own do, unless it is
+// held for its address: then it is that of the virtual server that stands before
+// it.
+func (d *differ) reachedIn(want *state.Pool) []uint16 {
+	if want.Use != state.Own {
+		if have, found := d.Have.Pool(d.Backend, want.Path); found {
+			return d.domainsOf(have)
+		}
+		return nil
+	}
+	if d.Want.Mode == state.Follow {
+		return nil
+	}
+	o, _ := d.Have.Get(state.ID{Backend: d.Backend, Kind: state.KindVirtualServer, Name: want.Path})
+	if v, ok := o.(*state.VirtualServer); ok && d.ours(v.Owner) {
+		return []uint16{v.Destination.RouteDomain}
+	}
+	return nil
 }
 
 // domainsOf are the route domains of the members that others have in a pool,

@@ -72,3 +72,19 @@ func TestAwaitedInARouteDomain(t *testing.T) {
 		t.Errorf("in place is %v, with %v", got.InPlace, got.Changes)
 	}
 }
+
+// Held for its address, a Service does not say any more in which route domain its
+// members are: they stay in that of the virtual server that stands.
+func TestAwaitedInARouteDomainThatIsHeld(t *testing.T) {
+	t.Parallel()
+	want := follow(wantPool(ready("10.0.0.1:80"), ready("10.0.0.2:80")))
+	want.Mode, want.KeepVMs, want.Live = state.Hold, true, live("10.0.0.1", "10.0.0.2")
+	want.Awaited = []state.ID{{Backend: dc1, Kind: state.KindMember, Name: path, Member: at("10.0.0.1:80")}}
+	stands := taken(virtual(), func(v *state.VirtualServer) { v.Destination = at("203.0.113.10%2:80") })
+	comes := input(want, stands, havePool(ready("10.0.0.1%2:80")), node("10.0.0.1%2", ours), node("10.0.0.2%2", ours))
+	check(t, []row{{name: "endpoints are followed in it", in: comes, want: expect{Changes: []string{"create in /web/cart: 10.0.0.2%2:80"}}}})
+	got := plan.Diff(input(want, stands, havePool(ready("10.0.0.1%2:80"), ready("10.0.0.2%2:80")), node("10.0.0.1%2", ours), node("10.0.0.2%2", ours)))
+	if len(got.InPlace) != 1 || got.InPlace[0] != want.Awaited[0] {
+		t.Errorf("in place is %v, with %v", got.InPlace, got.Changes)
+	}
+}
