@@ -29,18 +29,76 @@ func (d *differ) resolve() {
 	if len(pools) == 0 {
 		return
 	}
+	d.resolvePools(objects, pools)
+	d.Want.Objects = slices.DeleteFunc(objects, func(o state.Object) bool { return o == nil })
+}
+
+// resolvePools does the same for the pools of adopted virtual servers, by whose
+// paths they are found in pools. Virtual servers that have one pool between them
+// are adopted together where all is asked for in the same way; where it is not,
+// nothing is done to that pool.
+func (d *differ) resolvePools(objects []state.Object, pools map[string]*state.Pool) {
+	asked := map[string]*state.Pool{} // by where it stands
+	for _, o := range objects {
+		if p, ok := o.(*state.Pool); ok && p.Use == state.Joined && p.Backend == d.Backend {
+			asked[p.Path] = p
+		}
+	}
+	apart := map[string]bool{} // pools that are asked for in several ways
 	for i, o := range objects {
 		p, ok := o.(*state.Pool)
 		if !ok || p.Use != state.Adopted || p.Backend != d.Backend {
 			continue
 		}
 		objects[i] = nil
-		if have := pools[p.Path]; have != nil {
+		have := pools[p.Path]
+		if have == nil {
+			continue
+		}
+		d.adopted[p.Path] = have.Path
+		switch first := asked[have.Path]; {
+		case first == nil:
+			asked[have.Path] = p
 			objects[i] = overlayPool(have, p)
-			d.adopted[p.Path] = have.Path
+		case !alike(first, p):
+			apart[have.Path] = true
+			d.onePool(first, p, have)
 		}
 	}
-	d.Want.Objects = slices.DeleteFunc(objects, func(o state.Object) bool { return o == nil })
+	if len(apart) == 0 {
+		return
+	}
+	for i, o := range objects {
+		switch o := o.(type) {
+		case *state.Pool:
+			if o.Use != state.Own && o.Backend == d.Backend && apart[o.Path] {
+				objects[i] = nil
+			}
+		case *state.VirtualServer:
+			if o.Use == state.Adopted && o.Backend == d.Backend && apart[o.Pool] {
+				objects[i] = nil
+			}
+		}
+	}
+}
+
+// alike says whether the same is asked for of the pool of two adopted virtual
+// servers.
+func alike(a, b *state.Pool) bool {
+	c := *b
+	c.Path = a.Path
+	return a.Use == b.Use && state.Same(a, &c)
+}
+
+// onePool is the problem of a pool that is asked for in two ways.
+func (d *differ) onePool(a, b, have *state.Pool) {
+	d.refused[have.ID()] = true
+	if a.Use == state.Joined {
+		d.problem("OnePool", "pool "+have.Path+" on "+d.Backend+", which this Service joins, is that of virtual server "+b.Path+", which it adopts; leave join-pool or adopt out")
+		return
+	}
+	d.problem("OnePool", "virtual servers "+a.Path+" and "+b.Path+" on "+d.Backend+" have pool "+have.Path+" between them, and it is asked for in two ways; "+
+		"give the ports of both one target port and the same settings, or each virtual server a pool of its own there")
 }
 
 // adoptable is the virtual server that is to be adopted as it stands, and its
@@ -150,6 +208,20 @@ func (d *differ) tagVirtual(v *state.VirtualServer) *state.VirtualServer {
 // drain, then the tag goes. It is true when it has gone.
 func (d *differ) release(p *state.Pool) bool {
 	d.withdraw(p)
+	back := asItWas(p)
+	if slices.ContainsFunc(p.Members, func(m state.Member) bool { return d.ours(m.Owner) }) {
+		if !back.SameSettings(p) {
+			d.add(makePools, Change{Op: Update, Before: p, After: back, Why: "given back as it was"})
+		}
+		return false
+	}
+	back.Owner, back.Use = state.Owner{}, state.Own
+	d.add(takePools, Change{Op: Update, Before: p, After: back, Why: "given back"})
+	return true
+}
+
+// asItWas is an adopted pool with the settings that it was lent with.
+func asItWas(p *state.Pool) *state.Pool {
 	back := *p
 	back.Lent = state.PoolTerms{}
 	if !p.Lent.IsZero() { // what a person has changed since is theirs
@@ -160,15 +232,7 @@ func (d *differ) release(p *state.Pool) bool {
 			back.MinActive = p.Lent.MinActive
 		}
 	}
-	if slices.ContainsFunc(p.Members, func(m state.Member) bool { return d.ours(m.Owner) }) {
-		if !back.SameSettings(p) {
-			d.add(makePools, Change{Op: Update, Before: p, After: &back, Why: "given back as it was"})
-		}
-		return false
-	}
-	back.Owner, back.Use = state.Owner{}, state.Own
-	d.add(takePools, Change{Op: Update, Before: p, After: &back, Why: "given back"})
-	return true
+	return &back
 }
 
 // releaseVirtual takes our tag off an adopted virtual server.

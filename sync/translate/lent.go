@@ -54,6 +54,33 @@ func (t *translation) useOf(s *settings, port int) (state.Use, value) {
 	return use, from
 }
 
+// doubled are the ports that join the pool, or adopt the virtual server, of
+// another one, which would each take the other's members out. Nothing is asked
+// for them: whichever stands there already stays.
+func (t *translation) doubled(s *settings) map[int]bool {
+	type target struct{ key, path string }
+	first := map[target]int{}
+	doubled := map[int]bool{}
+	for i := range t.Service.Spec.Ports {
+		for _, key := range []string{"join-pool", "adopt"} {
+			v, ok := s.valueOf(key, i)
+			if !ok || v.text == "" {
+				continue
+			}
+			other, twice := first[target{key, v.text}]
+			if !twice {
+				first[target{key, v.text}] = i
+				continue
+			}
+			doubled[other], doubled[i] = true, true
+			if o, _ := s.valueOf(key, other); o.from != v.from { // else it is to be written for one port
+				t.once("BadAnnotation", v.from+": "+v.text+" is that of "+o.from+" already, and one port alone has its members there; name another, or take one of them away")
+			}
+		}
+	}
+	return doubled
+}
+
 // keysOfVirtual are the keys that speak of a virtual server or a pool.
 func keysOfVirtual() []string {
 	return []string{

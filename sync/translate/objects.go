@@ -33,6 +33,7 @@ func (t *translation) objects(s settings) []state.Object {
 	}
 	t.nodePorts = device.MemberType == "nodeport"
 	t.idle = map[string]bool{}
+	doubled := t.doubled(&s)
 	var objects []state.Object
 	var all []portSettings
 	for i, port := range t.Service.Spec.Ports {
@@ -43,10 +44,14 @@ func (t *translation) objects(s settings) []state.Object {
 		}
 		switch use, from := t.useOf(&s, i); {
 		case use == state.Joined:
-			objects = append(objects, t.joined(&s, device, i, from)...)
+			if of := t.joined(&s, device, i, from); !doubled[i] {
+				objects = append(objects, of...)
+			}
 			continue
 		case use == state.Adopted:
-			objects = append(objects, t.adopted(&s, device, i, protocol, from)...)
+			if of := t.adopted(&s, device, i, protocol, from); !doubled[i] {
+				objects = append(objects, of...)
+			}
 			continue
 		case !t.makesOwn(&s):
 			continue // the Service speaks of its other ports
