@@ -235,6 +235,15 @@ func asItWas(p *state.Pool) *state.Pool {
 	return &back
 }
 
+// joinInstead gives a pool back that the Service had adopted and joins now: its
+// members there stay, and go on as those of one that joins.
+func (d *differ) joinInstead(p *state.Pool) *state.Pool {
+	back := asItWas(p)
+	back.Owner, back.Use = state.Owner{}, state.Own
+	d.add(makePools, Change{Op: Update, Before: p, After: back, Why: "given back, and joined"})
+	return back
+}
+
 // releaseVirtual takes our tag off an adopted virtual server.
 func (d *differ) releaseVirtual(v *state.VirtualServer) {
 	if !d.mayGo(v.ID()) {

@@ -72,6 +72,47 @@ func TestAdoptOnePoolTwice(t *testing.T) {
 	})
 }
 
+// A pool that the Service adopted and joins from now on is given back as it was,
+// with its members where they are.
+func TestJoinWhatWasAdopted(t *testing.T) {
+	t.Parallel()
+	pod1, vm1 := "10.0.0.1:80", "10.9.0.1:80"
+	check(t, []row{
+		{
+			name: "the tags go, and nothing moves",
+			in:   input(follow(joined(0, false, ready(pod1))), vmNodes(adoptedVS(), adoptedPool("round-robin", 0, state.PoolTerms{}, on(unready(pod1), ours), theirs(vm1)))...),
+			want: expect{Changes: []string{
+				"update pool /web/shop: owner  (given back, and joined)",
+				"update virtual-server /web/shop_vs: owner  (given back)",
+			}},
+		},
+		{
+			name: "a share goes on where the pool's own mode has it",
+			in: input(follow(joined(50, false, ready(pod1))),
+				vmNodes(adoptedVS(), adoptedPool("ratio-member", 0, state.PoolTerms{}, on(ready(pod1), ours), theirs(vm1)))...),
+			want: expect{Changes: []string{
+				"update pool /web/shop: owner  (given back, and joined)",
+				"update virtual-server /web/shop_vs: owner  (given back)",
+			}},
+		},
+		{
+			name: "a mode that was lent goes back, and with it the share",
+			in: input(follow(joined(50, false, ready(pod1))),
+				vmNodes(adoptedVS(), adoptedPool("ratio-member", 0, state.PoolTerms{Mode: "round-robin"}, on(ready(pod1), ours), theirs(vm1)))...),
+			want: expect{
+				Changes:  []string{"update pool /web/shop: mode round-robin, owner  (given back, and joined)"},
+				Problems: []string{"ModeIgnoresRatios: pod-share: 50 needs a load-balancing mode that looks at ratios, and pool /web/shop on bigip/dc1 has round-robin; set ratio-member there, or ask for 0"},
+			},
+		},
+		{
+			name: "another Service's stays its",
+			in: input(follow(joined(0, false, ready(pod1))),
+				vmNodes(taken(adoptedPool("round-robin", 0, state.PoolTerms{}, theirs(vm1)), func(p *state.Pool) { p.Owner = webs }))...),
+			want: expect{Problems: []string{"JoinsOurs: pool /web/shop on bigip/dc1 is that of shop/web of this cluster; join a pool of others"}},
+		},
+	})
+}
+
 // A virtual server may listen on what is no address to us, as a list of
 // addresses is: another cluster's beside it is not on the same.
 func TestAdoptWithoutAnAddress(t *testing.T) {
