@@ -98,7 +98,7 @@ func (d *differ) onePool(a, b, have *state.Pool) {
 		return
 	}
 	d.problem("OnePool", "virtual servers "+a.Path+" and "+b.Path+" on "+d.Backend+" have pool "+have.Path+" between them, and it is asked for in two ways; "+
-		"give the ports of both one target port and the same settings, or each virtual server a pool of its own there")
+		"give the ports of both one target port and the same settings, a monitor by its path there, or each virtual server a pool of its own")
 }
 
 // adoptable is the virtual server that is to be adopted as it stands, and its

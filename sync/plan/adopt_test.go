@@ -31,7 +31,7 @@ func TestAdoptOnePoolTwice(t *testing.T) {
 	joins.Objects = append(joins.Objects, joined(0, false, ready(pod1)))
 	adoptedSSL := taken(sslVS(), func(v *state.VirtualServer) { v.Owner, v.Use = ours, state.Adopted })
 	const twoWays = "OnePool: virtual servers /web/shop_vs and /web/shop_ssl on bigip/dc1 have pool /web/shop between them, and it is asked for in two ways; " +
-		"give the ports of both one target port and the same settings, or each virtual server a pool of its own there"
+		"give the ports of both one target port and the same settings, a monitor by its path there, or each virtual server a pool of its own"
 	check(t, []row{
 		{
 			name: "asked for in one way they are adopted together",
