@@ -88,12 +88,8 @@ func newAdoption(t *testing.T, standing []state.Object, services ...[]runtime.Ob
 // lead has a reconciler lead for some minutes, and end.
 func (a *adoption) lead() {
 	a.t.Helper()
-	conf, err := config.Parse([]byte(adopting))
-	if err != nil {
-		a.t.Fatal(err)
-	}
 	run, err := reconcile.New(reconcile.Options{
-		Client: a.api, Reader: a.api, Config: conf, Identity: us, Events: record.NewFakeRecorder(1000), Log: zap.NewNop(),
+		Client: a.api, Reader: a.api, Config: a.config(), Identity: us, Events: record.NewFakeRecorder(1000), Log: zap.NewNop(),
 		Backends: []reconcile.Backend{{Backend: a.dc1, NodePartition: "Common", Concurrency: 4, Resync: 5 * time.Minute}},
 	})
 	if err != nil {
@@ -162,6 +158,35 @@ func (a *adoption) says(want map[string]string) {
 	}
 }
 
+// status says what `landbridge status` shows of the addresses of all Services, and
+// of what their pools are behind.
+func (a *adoption) status() string {
+	a.t.Helper()
+	v, err := reconcile.Look(a.t.Context(), reconcile.LookOptions{
+		Client: a.api, Config: a.config(), Identity: us, Backends: []reconcile.Backend{{Backend: a.dc1, NodePartition: "Common"}},
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	var words []string
+	for _, s := range v.Status(time.Now()).Services {
+		words = append(words, s.Addresses...)
+		for _, p := range s.Pools {
+			words = append(words, p.Frontend)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func (a *adoption) config() *config.Config {
+	a.t.Helper()
+	conf, err := config.Parse([]byte(adopting))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return conf
+}
+
 // tags are the virtual servers and pools that carry our tag.
 func (a *adoption) tags() (tagged []string) {
 	for o := range a.dc1.Set().All() {
@@ -179,24 +204,28 @@ func TestAdoptedAtOnce(t *testing.T) {
 		standing [][]state.Object
 		services [][]runtime.Object
 		want     map[string]string
+		status   string
 	}{
 		{
 			name:     "by two Services",
 			standing: [][]state.Object{theirs("a", "203.0.113.10", 80), theirs("b", "203.0.113.11", 80)},
 			services: [][]runtime.Object{adopter("a", map[string]string{"adopt": "/web/a_vs"}, 80), adopter("b", map[string]string{"adopt": "/web/b_vs"}, 80)},
 			want:     map[string]string{"a": "VMsOnly at 203.0.113.10 203.0.113.10", "b": "VMsOnly at 203.0.113.11 203.0.113.11"},
+			status:   "203.0.113.10 203.0.113.10:80/tcp 203.0.113.11 203.0.113.11:80/tcp",
 		},
 		{
 			name:     "by one, at one address, which is told once",
 			standing: [][]state.Object{theirs("a", "203.0.113.10", 80), theirs("b", "203.0.113.10", 443)},
 			services: [][]runtime.Object{adopter("a", map[string]string{"adopt.p80": "/web/a_vs", "adopt.p443": "/web/b_vs"}, 80, 443)},
 			want:     map[string]string{"a": "VMsOnly at 203.0.113.10 203.0.113.10"},
+			status:   "203.0.113.10 203.0.113.10:80/tcp 203.0.113.10:443/tcp",
 		},
 		{
 			name:     "at what is no address to us",
 			standing: [][]state.Object{theirs("a", "", 80), theirs("b", "", 443)},
 			services: [][]runtime.Object{adopter("a", map[string]string{"adopt": "/web/a_vs"}, 80), adopter("b", map[string]string{"adopt": "/web/b_vs"}, 80)},
 			want:     map[string]string{"a": "VMsOnly at ", "b": "VMsOnly at "},
+			status:   " ", // the frontends of two pools, which none can be told
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -209,6 +238,9 @@ func TestAdoptedAtOnce(t *testing.T) {
 				a := newAdoption(t, standing, test.services...)
 				a.lead()
 				a.says(test.want)
+				if got := a.status(); got != test.status {
+					t.Errorf("status shows %q, want %q", got, test.status)
+				}
 			})
 		})
 	}

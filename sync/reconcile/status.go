@@ -191,8 +191,8 @@ func (v *View) pools(backend string, seen seenService) []PoolStatus {
 	have, ref := v.have[backend], state.Ref{Namespace: seen.service.Namespace, Name: seen.service.Name}
 	frontends := map[string]string{}
 	for _, id := range have.Owned(ref) {
-		if o, _ := have.Get(id); id.Kind == state.KindVirtualServer {
-			vs := o.(*state.VirtualServer)
+		o, _ := have.Get(id)
+		if vs, ok := o.(*state.VirtualServer); ok && vs.Destination.IP.IsValid() {
 			frontends[vs.Pool] = vs.Frontend().String()
 		}
 	}
