@@ -55,7 +55,7 @@ func (t *translation) requested(s *settings, grants []grant) []state.Address {
 	all := slices.Clone(s.addresses)
 	s.ofPorts = map[int][]state.Address{}
 	for i := range t.Service.Spec.Ports {
-		if v, ok := s.values[place{"virtual-address", i}]; ok {
+		if v, ok := s.values[place{"virtual-address", i}]; ok && !lent(s, i) {
 			s.ofPorts[i] = t.parseAddresses(s, grants, v.from, v.text)
 			all = append(all, s.ofPorts[i]...)
 		}

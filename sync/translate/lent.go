@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"landbridge.dev/config"
+	"landbridge.dev/config/annotation"
 	"landbridge.dev/sync/state"
 )
 
@@ -22,6 +23,21 @@ func (t *translation) makesOwn(s *settings) bool {
 		}
 	}
 	return false
+}
+
+// ownPorts says whether virtual servers and pools of its own are made for the
+// Service: it asks for some, and not all of its ports join or adopt what others
+// made.
+func (t *translation) ownPorts(s *settings) bool {
+	if !t.makesOwn(s) {
+		return false
+	}
+	for i := range t.Service.Spec.Ports {
+		if !lent(s, i) {
+			return true
+		}
+	}
+	return len(t.Service.Spec.Ports) == 0
 }
 
 // lent says whether a port joins or adopts what others made.
@@ -84,29 +100,70 @@ func (t *translation) doubled(s *settings) map[int]bool {
 // keysOfVirtual are the keys that speak of a virtual server or a pool.
 func keysOfVirtual() []string {
 	return []string{
-		"class", "virtual-address", "address-pool", "load-balancing-mode", "monitor", "monitor-interval", "monitor-timeout", "profiles", "irules", "ltm-policies",
+		"partition", "class", "virtual-address", "address-pool", "load-balancing-mode", "monitor", "monitor-interval", "monitor-timeout", "profiles", "irules", "ltm-policies",
 		"vlans", "persistence", "snat", "connection-limit",
 	}
 }
 
-// besides finds fault with keys that have no effect on a port that joins or
-// adopts.
-func (t *translation) besides(s *settings, port int, use state.Use, from value) {
-	keys, what := keysOfVirtual(), "makes no virtual server and no pool"
-	if use == state.Adopted {
-		keys, what = []string{"virtual-address", "address-pool"}, "keeps the address that the virtual server has"
+// takes says whether a key that speaks of a virtual server or a pool has an
+// effect on a port.
+func (t *translation) takes(s *settings, key string, port int) bool {
+	if _, joins := s.valueOf("join-pool", port); joins {
+		return false
 	}
-	for _, key := range keys {
+	if _, adopts := s.valueOf("adopt", port); adopts {
+		return !slices.Contains([]string{"partition", "virtual-address", "address-pool"}, key)
+	}
+	return t.makesOwn(s)
+}
+
+// besides finds fault with keys that have no effect on a port that joins or
+// adopts, and with those of the whole Service that have none on any port.
+func (t *translation) besides(s *settings, port int, use state.Use, from value) {
+	what := "makes no virtual server and no pool"
+	if use == state.Adopted {
+		what = "keeps the name and the address that the virtual server has"
+	}
+	for _, key := range keysOfVirtual() {
+		if t.takes(s, key, port) {
+			continue
+		}
 		v, ok := s.values[place{key, port}]
-		if !ok && !t.makesOwn(s) {
+		if !ok && !slices.ContainsFunc(t.places()[1:], func(other int) bool { return t.takes(s, key, other) }) {
 			v, ok = s.values[place{key, wholeService}]
 		}
-		if ok && (key != "class" || use != state.Adopted) {
+		if ok {
 			t.once("BadAnnotation", v.from+" has no effect beside "+from.from+", which "+what+"; remove one of them")
 		}
 	}
 	if len(t.Service.Spec.LoadBalancerSourceRanges) > 0 && (use == state.Joined || len(t.Service.Spec.LoadBalancerSourceRanges) > 1) {
 		t.once("BadAnnotation", "spec.loadBalancerSourceRanges cannot be kept beside "+from.from+": restrict the sources on the device, or take them away here")
+	}
+}
+
+// unserved finds fault with keys for a port that nothing is made for: the
+// Service speaks of its other ports alone.
+func (t *translation) unserved(s *settings, port int) {
+	for _, key := range annotation.Keys() {
+		if v, ok := s.values[place{key.Name, port}]; ok {
+			name := portName(t.Service.Spec.Ports[port])
+			t.hold("BadAnnotation", "%s has no effect: port %s is not served; take it away, or add %sjoin-pool.%[2]s or %[3]sadopt.%[2]s, or %[3]spartition for the ports that join or adopt nothing",
+				v.from, name, Prefix)
+		}
+	}
+}
+
+// unusedIP warns of spec.loadBalancerIP, where addresses are those of adopted
+// virtual servers. With another class it is for whoever that is.
+func (t *translation) unusedIP(s *settings) {
+	if t.Service.Spec.LoadBalancerIP == "" || t.Service.Spec.LoadBalancerClass != nil && !isClass(t.Service, ClassBIGIP) || t.ownPorts(s) {
+		return
+	}
+	for i := range t.Service.Spec.Ports {
+		if v, ok := s.valueOf("adopt", i); ok {
+			t.warn("BadAnnotation", "spec.loadBalancerIP has no effect beside %s, which keeps the address that the virtual server has; remove one of them", v.from)
+			return
+		}
 	}
 }
 
@@ -170,6 +227,9 @@ func (t *translation) adopted(s *settings, device config.BIGIP, port int, protoc
 		if named(string(property)) {
 			v.Named = append(v.Named, property)
 		}
+	}
+	if named("persistence") && p.affinity > 0 { // one of ours could not go before the virtual server lets go of it
+		v.Persistence = stockSourceAddress
 	}
 	if named("monitor") {
 		base := *pool

@@ -11,21 +11,35 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"landbridge.dev/config"
+	"landbridge.dev/sync/allocate"
 	"landbridge.dev/sync/state"
 	"landbridge.dev/sync/translate"
 )
 
 // lending has namespace shop join pools /web/legacy_*, borrow one of them,
-// adopt a virtual server, and have VMs in 10.20.0.0/16 and 2001:db8:20::/64.
+// adopt a virtual server, take a class, and have VMs in 10.20.0.0/16 and 2001:db8:20::/64.
 func lending(c *config.Config) {
 	c.Tenants[0].JoinPools, c.Tenants[0].Borrow = []string{"/web/legacy_*"}, []string{"/web/legacy_lent"}
 	c.Tenants[0].Adopt = []string{"/web/shop_vs"}
+	c.Classes = map[string]config.Class{"limited": {"connection-limit": "5"}}
+	c.Tenants[0].Classes = []string{"limited"}
 	c.Tenants[0].VMCIDRs = []string{"10.20.0.0/16", "2001:db8:20::/64"}
 }
 
 // lent is shop/cart without partition and address, changed as given.
 func lent(options ...serviceOption) *corev1.Service {
 	return service(slices.Concat([]serviceOption{with("partition", "-"), with("virtual-address", "-")}, options)...)
+}
+
+// idle and unserved are what is found fault with in keys without an effect.
+func idle(key, beside string) string {
+	what := map[string]string{"join-pool": "makes no virtual server and no pool", "adopt": "keeps the name and the address that the virtual server has"}[beside]
+	return "BadAnnotation: landbridge.dev/" + key + " has no effect beside landbridge.dev/" + beside + ", which " + what + "; remove one of them"
+}
+
+func unserved(key string) string {
+	return "BadAnnotation: landbridge.dev/" + key + " has no effect: port admin is not served; take it away, or add landbridge.dev/join-pool.admin or landbridge.dev/adopt.admin, " +
+		"or landbridge.dev/partition for the ports that join or adopt nothing"
 }
 
 func target(p intstr.IntOrString) serviceOption {
@@ -68,6 +82,7 @@ func TestLent(t *testing.T) {
 		name   string
 		svc    *corev1.Service
 		slices []discoveryv1.Endpoint
+		change func(*config.Config)
 		want   expect
 		shares []string
 	}{
@@ -194,7 +209,48 @@ func TestLent(t *testing.T) {
 		},
 		{
 			name: "with another address", svc: lent(with("adopt", "/web/shop_vs"), with("virtual-address", "203.0.113.20")),
-			want: expect{Mode: "hold", Problems: []string{"BadAnnotation: landbridge.dev/virtual-address has no effect beside landbridge.dev/adopt, which keeps the address that the virtual server has; remove one of them"}},
+			want: expect{Mode: "hold", Problems: []string{"BadAnnotation: landbridge.dev/virtual-address has no effect beside landbridge.dev/adopt, which keeps the name and the address that the virtual server has; remove one of them"}},
+		},
+		{
+			name: "with another partition", svc: lent(with("adopt", "/web/shop_vs"), with("partition", "web")),
+			want: expect{Mode: "hold", Problems: []string{idle("partition", "adopt")}},
+		},
+		{
+			name: "adopting, and a class: the tenant needs no partition for it", svc: lent(with("adopt", "/web/shop_vs"), with("class", "limited")),
+			change: func(c *config.Config) { c.Tenants[0].Partitions = nil },
+			want:   expect{Objects: []string{"pool /web/shop_vs, 10.0.0.1:8080", "virtual /web/shop_vs on invalid IP:0/ of bigip/dc1"}},
+			shares: []string{"/web/shop_vs adopted vms borrow round-robin"},
+		},
+		{
+			name: "adopting with a class, and an address", svc: lent(with("adopt", "/web/shop_vs"), with("class", "limited"), with("virtual-address", "203.0.113.20")),
+			want: expect{Mode: "hold", Problems: []string{idle("virtual-address", "adopt")}},
+		},
+		{
+			name: "joining, and a partition with all that is for its virtual servers",
+			svc:  lent(with("join-pool", "/web/legacy_shop"), with("partition", "web"), with("monitor", "tcp"), with("virtual-address", "203.0.113.20")),
+			want: expect{Mode: "hold", Problems: []string{idle("monitor", "join-pool"), idle("partition", "join-pool"), idle("virtual-address", "join-pool")}},
+		},
+		{
+			name: "keys that another port takes", svc: lent(several, with("join-pool.http", "/web/legacy_shop"), with("adopt.admin", "/web/shop_vs"), with("snat", "none")),
+			want:   expect{Objects: []string{"pool /web/legacy_shop", "pool /web/shop_vs", "virtual /web/shop_vs on invalid IP:0/ of bigip/dc1"}},
+			shares: []string{"/web/legacy_shop joined vms", "/web/shop_vs adopted vms borrow round-robin"},
+		},
+		{
+			name: "keys for a port that is not served", svc: lent(several, with("join-pool.http", "/web/legacy_shop"), with("snat.admin", "none"), with("pod-share.admin", "10")),
+			want: expect{Mode: "hold", Problems: []string{unserved("pod-share.admin"), unserved("snat.admin")}},
+		},
+		{
+			name: "an interval without a monitor", svc: lent(with("adopt", "/web/shop_vs"), with("monitor-interval", "10")),
+			want: expect{Mode: "hold", Problems: []string{"BadAnnotation: landbridge.dev/monitor-interval has no effect: there is no monitor of ours to take it, and one given by its path has its own; remove it"}},
+		},
+		{
+			name: "cookies for what stands, which knows its profiles", svc: lent(with("adopt", "/web/shop_vs"), with("persistence", "cookie")),
+			want:   expect{Objects: []string{"pool /web/shop_vs, 10.0.0.1:8080", "virtual /web/shop_vs on invalid IP:0/ of bigip/dc1"}},
+			shares: []string{"/web/shop_vs adopted vms borrow round-robin"},
+		},
+		{
+			name: "cookies, and profiles that read none", svc: lent(with("adopt", "/web/shop_vs"), with("persistence", "cookie"), with("profiles", "/Common/tcp")),
+			want: expect{Mode: "hold", Problems: []string{"BadAnnotation: landbridge.dev/persistence: cookie: Cookie persistence requires an HTTP or FastHTTP profile to be associated with the virtual server; add /Common/http to landbridge.dev/profiles"}},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -203,8 +259,15 @@ func TestLent(t *testing.T) {
 			if endpoints == nil && len(test.svc.Spec.Ports) == 1 {
 				endpoints = []discoveryv1.Endpoint{pod("10.0.0.1", isReady)}
 			}
-			r := translate.Service(translate.Input{Service: test.svc, Slices: []*discoveryv1.EndpointSlice{slice(endpoints...)}}, policy(t, lending))
+			change := test.change
+			if change == nil {
+				change = func(*config.Config) {}
+			}
+			r := translate.Service(translate.Input{Service: test.svc, Slices: []*discoveryv1.EndpointSlice{slice(endpoints...)}}, policy(t, lending, change))
 			got := told(r)
+			if r.Ask != nil && slices.Contains(got.Problems, idle("virtual-address", "adopt")) {
+				t.Errorf("asks for %v, of which nothing is served", r.Ask.Requested)
+			}
 			if test.want.Mode == "" {
 				test.want.Mode = "follow"
 			}
@@ -223,6 +286,72 @@ func TestLent(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Clients that a virtual server knows by their address are known so on when it
+// is adopted: never is its persistence taken away for what was asked of it.
+func TestAdoptedPersistence(t *testing.T) {
+	t.Parallel()
+	affine := func(s *corev1.Service) { s.Spec.SessionAffinity = corev1.ServiceAffinityClientIP }
+	for _, test := range []struct {
+		name string
+		svc  *corev1.Service
+		want string // "" for not named
+	}{
+		{"by address", lent(with("adopt", "/web/shop_vs"), with("persistence", "source-address")), "/Common/source_addr"},
+		{"by address, as the Service has it in the cluster", lent(affine, with("adopt", "/web/shop_vs"), with("persistence", "source-address")), "/Common/source_addr"},
+		{"in the cluster alone", lent(affine, with("adopt", "/web/shop_vs")), ""},
+	} {
+		r := translate.Service(translate.Input{Service: test.svc, Slices: []*discoveryv1.EndpointSlice{slice(pod("10.0.0.1", isReady))}}, policy(t, lending))
+		for _, o := range r.Want.Objects {
+			switch o := o.(type) {
+			case *state.Persistence:
+				t.Errorf("%s: %s is made, which would stay referred to", test.name, o.Path)
+			case *state.VirtualServer:
+				if o.Persistence != test.want || slices.Contains(o.Named, state.NamedPersistence) != (test.want != "") {
+					t.Errorf("%s: persistence %q, named %v", test.name, o.Persistence, o.Named)
+				}
+			}
+		}
+		if len(r.Problems) > 0 || len(r.Want.Objects) != 2 {
+			t.Errorf("%s: %d objects, problems %v", test.name, len(r.Want.Objects), r.Problems)
+		}
+	}
+}
+
+// An address in the spec is for whom the Service's class names; where that is us,
+// or nobody, it is said that an adopted virtual server has its own.
+func TestAdoptingWithAnAddressInTheSpec(t *testing.T) {
+	t.Parallel()
+	addressed := func(s *corev1.Service) { s.Spec.LoadBalancerIP = "203.0.113.20" }
+	for name, test := range map[string]struct {
+		svc    *corev1.Service
+		warned bool
+	}{
+		"adopting":         {lent(addressed, with("adopt", "/web/shop_vs")), true},
+		"of our class":     {lent(addressed, class(translate.ClassBIGIP), with("adopt", "/web/shop_vs")), true},
+		"of another class": {lent(addressed, class("example.com/lb"), with("adopt", "/web/shop_vs")), false},
+		"joining":          {lent(addressed, with("join-pool", "/web/legacy_shop")), false},
+		"beside a port of its own": {
+			service(addressed, ports(port("http", 80, "TCP"), port("admin", 81, "TCP")), with("virtual-address", "-"), with("adopt.http", "/web/shop_vs")), false,
+		},
+	} {
+		r := translate.Service(translate.Input{Service: test.svc}, policy(t, lending))
+		if len(r.Problems) > 0 || r.Want.Mode != state.Follow || (len(r.Warnings) > 0) != test.warned || (r.Ask != nil && len(r.Ask.Requested) > 0) != (name == "beside a port of its own") {
+			t.Errorf("%s: mode %s, asks %+v, problems %v, warnings %v", name, r.Want.Mode, r.Ask, r.Problems, r.Warnings)
+		}
+	}
+}
+
+// Which families a port has is not known before it has its addresses: until
+// then nothing is wrong with its VMs.
+func TestVMsOfAServiceThatWaitsForItsAddress(t *testing.T) {
+	t.Parallel()
+	svc := service(with("virtual-address", "-"), with("vm-members", "10.20.0.5"), func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol} })
+	r := translate.Service(translate.Input{Service: svc, Given: allocate.Answer{Pending: true}}, policy(t, lending, func(c *config.Config) { c.AddressPools[0].AutoAssign = true }))
+	if len(r.Problems) > 0 || r.Want.Mode != state.Hold {
+		t.Errorf("mode %s, problems %v", r.Want.Mode, r.Problems)
 	}
 }
 

@@ -41,6 +41,7 @@ func (t *translation) monitorsOf(s *settings, device config.BIGIP, port int, pro
 	if !written {
 		check := t.Service.Spec.HealthCheckNodePort
 		switch {
+		case lent(s, port): // which keeps its own
 		case device.MemberType == "nodeport" && t.local() && check > 0:
 			return []monitor{own("http", t.request("GET", "/healthz"), statusLine("200"), uint16(check))}
 		case protocol == state.TCP:

@@ -54,16 +54,20 @@ func (t *translation) objects(s settings) []state.Object {
 			}
 			continue
 		case !t.makesOwn(&s):
-			continue // the Service speaks of its other ports
+			t.unserved(&s, i)
+			continue
 		}
 		p := t.settingsOf(&s, device, i, protocol)
 		all = append(all, p)
 		var served [2]bool // by family
-		for _, address := range t.ofPort(&s, i) {
+		addresses := t.ofPort(&s, i)
+		for _, address := range addresses {
 			served[family(address.Is6())] = true
 			objects = append(objects, t.frontend(s, device, p, address)...)
 		}
-		t.strayVMs(&s, i, served)
+		if len(addresses) > 0 { // otherwise its families are not known yet, or bad
+			t.strayVMs(&s, i, served)
+		}
 		if t.mode != state.Hold {
 			continue
 		}
@@ -78,6 +82,7 @@ func (t *translation) objects(s settings) []state.Object {
 		}
 	}
 	t.unusedTimes(&s)
+	t.unusedIP(&s)
 	t.warnings(device, all)
 	slices.SortFunc(objects, func(a, b state.Object) int { return a.ID().Compare(b.ID()) })
 	return objects

@@ -65,7 +65,7 @@ func (t *translation) profilesOf(s *settings, port int, protocol state.Protocol,
 	own := state.Profile{Path: "/Common/" + string(protocol), Context: bothSides}
 	v, written := s.valueOf("profiles", port)
 	if !written {
-		if persistence == stockCookie {
+		if persistence == stockCookie && !lent(s, port) { // what stands has its own
 			t.noHTTP(s, port)
 		}
 		return []state.Profile{own}

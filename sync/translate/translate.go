@@ -153,7 +153,7 @@ func Service(in Input, p Policy) Result {
 		t.grantUses(&s)
 		t.grantVMs(&s)
 		t.granted = s.grants
-		if t.makesOwn(&s) {
+		if t.ownPorts(&s) {
 			t.addresses(&s)
 		}
 		objects = t.objects(s)
@@ -317,7 +317,7 @@ func (t *translation) grant(s *settings) {
 		return
 	}
 	var partitions []string
-	covered := false
+	covered, own := false, t.ownPorts(s)
 	for i, entry := range t.Config.Tenants {
 		if !entry.Covers(t.ref.Namespace, t.NamespaceLabels) {
 			continue
@@ -326,7 +326,6 @@ func (t *translation) grant(s *settings) {
 		if !entry.GrantsDevice(s.device) {
 			continue
 		}
-		own := t.makesOwn(s)
 		if own && s.partition == "" && len(entry.Partitions) > 0 {
 			s.partition = entry.Partitions[0]
 		}
@@ -338,9 +337,9 @@ func (t *translation) grant(s *settings) {
 	switch {
 	case !covered:
 		t.freeze("NotGranted", "no tenant in the configuration covers namespace %s; ask the platform team for one", t.ref.Namespace)
-	case s.partition == "" && t.makesOwn(s):
+	case s.partition == "" && own:
 		t.freeze("NotGranted", "namespace %s is granted no partition on device %s", t.ref.Namespace, s.device)
-	case len(s.grants) == 0 && !t.makesOwn(s):
+	case len(s.grants) == 0 && !own:
 		t.freeze("NotGranted", "device %s is not granted to namespace %s", s.device, t.ref.Namespace)
 	case len(s.grants) == 0:
 		t.freeze("NotGranted", "%spartition: %q on device %s is not granted to namespace %s; granted are: %s",
