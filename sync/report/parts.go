@@ -69,18 +69,14 @@ func (r *Reporter) stamped(svc *corev1.Service, c metav1.Condition) (metav1.Cond
 // ipMode is how nodes are to treat the Service's address: one on nodes they may
 // take a short cut to, one on a BIG-IP they must not.
 func ipMode(svc *corev1.Service) corev1.LoadBalancerIPMode {
-	if onNodes(svc) {
+	if translate.OnNodes(svc) {
 		return corev1.LoadBalancerIPModeVIP
 	}
 	return corev1.LoadBalancerIPModeProxy
 }
 
-func onNodes(svc *corev1.Service) bool {
-	return svc.Spec.LoadBalancerClass != nil && *svc.Spec.LoadBalancerClass == translate.ClassBGP
-}
-
 func idleMessage(svc *corev1.Service) string {
-	if onNodes(svc) {
+	if translate.OnNodes(svc) {
 		return "nothing is announced, since no endpoint takes clients"
 	}
 	return "the virtual servers stand, and no endpoint takes clients"

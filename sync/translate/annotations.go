@@ -29,7 +29,7 @@ const (
 // class, or by any annotation, be it a misspelt one, whose writer wants to be
 // told.
 func Addressed(svc *corev1.Service) bool {
-	if isClass(svc, ClassBIGIP) || isClass(svc, ClassBGP) {
+	if isClass(svc, ClassBIGIP) || OnNodes(svc) {
 		return true
 	}
 	_, leaving := svc.Annotations[Prefix+"deletion-policy"]
@@ -111,7 +111,7 @@ func (t *translation) optIn(s settings) {
 		t.optedIn = true
 		return
 	}
-	if isClass(t.Service, ClassBGP) || AsksQueue(t.Service) || asksVMs(t.Service) {
+	if OnNodes(t.Service) {
 		return
 	}
 	if s.asksForRoutes() {

@@ -99,9 +99,9 @@ func Keys(svc *corev1.Service) []string {
 // standing outside what was made for it. An error says what else has to be
 // done where annotations alone cannot bring it about.
 func Leaving(svc *corev1.Service, keep bool) (*corev1.Service, error) {
-	if (isClass(svc, ClassBIGIP) || isClass(svc, ClassBGP)) && svc.DeletionTimestamp == nil {
+	if (isClass(svc, ClassBIGIP) || OnNodes(svc)) && svc.DeletionTimestamp == nil {
 		first := ""
-		if keep {
+		if keep && isClass(svc, ClassBIGIP) {
 			first = "annotate it with " + Prefix + "deletion-policy=orphan, "
 		}
 		return nil, fmt.Errorf("it has spec.loadBalancerClass %s, which no annotation takes away: %s"+

@@ -28,18 +28,20 @@ func (s *settings) asksForRoutes() bool { return s.text("bgp") == "true" }
 // of one on a BIG-IP those of its virtual servers. While something is wrong
 // with that it is what was announced before, with the next hops of now.
 func (t *translation) routes(s settings, served []state.Object) announced {
-	onNodes := isClass(t.Service, ClassBGP)
+	onNodes := OnNodes(t.Service)
 	if onNodes {
 		t.onNodes(&s)
 		t.routing = max(t.routing, t.mode) // there is no other part
 	}
-	switch {
-	case t.stray:
+	if t.stray || !onNodes && !s.asksForRoutes() {
+		if !t.stray {
+			t.idleRouteKeys(&s)
+		}
+		if t.routing == state.Follow {
+			return announced{}
+		}
 		objects, remember := t.lastGood()
 		return announced{objects: objects, remember: remember}
-	case !onNodes && !s.asksForRoutes():
-		t.idleRouteKeys(&s)
-		return announced{}
 	}
 	shape, entries := t.shape(&s, onNodes)
 	var routes []*state.Route
@@ -103,6 +105,9 @@ func (t *translation) onNodes(s *settings) {
 		if at.key == "virtual-address" && at.port != wholeService {
 			t.routeFault("BadAnnotation", "%s: an address on nodes is that of the whole Service and takes no port", v.from)
 		}
+	}
+	if s.orphan {
+		t.routeFault("BadAnnotation", "%sdeletion-policy: orphan has no effect on a Service of the class %s: no route outlasts its Service; take the annotation away", Prefix, ClassBGP)
 	}
 }
 
@@ -265,6 +270,9 @@ func familyOf(a netip.Addr) corev1.IPFamily {
 // deviceRoutes are the routes to the addresses of a Service on a BIG-IP: each
 // once, after the virtual servers there.
 func (t *translation) deviceRoutes(s *settings, shape *state.Route, served []state.Object) []*state.Route {
+	if !t.ownPorts(s) {
+		t.routeFault("BadAnnotation", "%sbgp has no effect: no virtual server is made for this Service, and the address of one that others made is theirs to announce; take the annotation away", Prefix)
+	}
 	device, _ := t.Config.Device(s.device)
 	by := map[netip.Addr]*state.Route{}
 	var routes []*state.Route
@@ -286,9 +294,6 @@ func (t *translation) deviceRoutes(s *settings, shape *state.Route, served []sta
 			routes = append(routes, r)
 		}
 		r.Follows = append(r.Follows, v.ID())
-	}
-	if len(by) == 0 && len(served) > 0 {
-		t.routeFault("BadAnnotation", "%sbgp has no effect: no virtual server is made for this Service, and the address of one that others made is theirs to announce; take the annotation away", Prefix)
 	}
 	return routes
 }
@@ -321,5 +326,5 @@ func (t *translation) mayAnnounce(p netip.Prefix) bool {
 	return !is
 }
 
-// asksRoutes says whether a Service speaks to the speaker's part.
-func asksRoutes(svc *corev1.Service) bool { return isClass(svc, ClassBGP) || asks(svc, annotation.BGP) }
+// AsksRoutes says whether a Service speaks to the speaker's part.
+func AsksRoutes(svc *corev1.Service) bool { return OnNodes(svc) || asks(svc, annotation.BGP) }

@@ -9,6 +9,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"landbridge.dev/config"
+	"landbridge.dev/sync/allocate"
 	"landbridge.dev/sync/state"
 	"landbridge.dev/sync/translate"
 )
@@ -238,6 +239,14 @@ func TestBadRoutesAreHeld(t *testing.T) {
 			name: "a pool of others", svc: lent(with("join-pool", "/web/legacy_shop"), with("bgp", "true")), nothing: true, mode: "hold",
 			problem: "BadAnnotation: landbridge.dev/bgp has no effect: no virtual server is made for this Service, and the address of one that others made is theirs to announce; take the annotation away",
 		},
+		{
+			name: "what stays when a Service goes", svc: onNodes(before, with("deletion-policy", "orphan")), mode: "hold",
+			problem: "BadAnnotation: landbridge.dev/deletion-policy: orphan has no effect on a Service of the class landbridge.dev/bgp: no route outlasts its Service; take the annotation away",
+		},
+		{
+			name: "a Service of a queue alone", svc: service(queued("mq-consume=orders", "bgp=true")), nothing: true, mode: "freeze",
+			problem: "NotOptedIn: landbridge.dev/bgp announces addresses on a BIG-IP, or those of Services of the class landbridge.dev/bgp: add landbridge.dev/partition, or make the Service one of that class (kube-proxy takes no traffic for an address that it does not know)",
+		},
 		{name: "keys without an announcement", svc: service(with("bgp-med", "7")), nothing: true, problem: `BadAnnotation: landbridge.dev/bgp-med has no effect without landbridge.dev/bgp: "true"`, mode: "hold"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -263,6 +272,66 @@ func TestBadRoutesAreHeld(t *testing.T) {
 				t.Errorf("remembers %q", r.LastGood)
 			}
 		})
+	}
+}
+
+// An announcement on a BIG-IP that is spelt wrong stays as it was, with the next
+// hops of now, and so it does over a restart: it goes on being remembered.
+func TestMisspeltRoutesAreHeld(t *testing.T) {
+	t.Parallel()
+	pods := []*discoveryv1.EndpointSlice{slice(pod("10.0.0.1", isReady))}
+	good := translate.Service(translate.Input{Service: service(with("bgp", "true")), Slices: pods}, routing(t))
+	before := with("last-good", translate.WithLastGoodRoutes(service(), good.LastGood))
+	moved := func(c *config.Config) { c.BIGIP[0].FloatingSelfIPs = []string{"198.51.100.12"} }
+	const stays = "203.0.113.20/32: next-hop 198.51.100.12 self IP of dc1, peer tor-a, peer tor-b, after /web/lb_prod_shop_cart_80"
+	for _, test := range []struct {
+		name string
+		svc  *corev1.Service
+		gone bool
+	}{
+		{name: "in capitals", svc: service(before, with("bgp", "True"))},
+		{name: "yes", svc: service(before, with("bgp", "yes"))},
+		{name: "empty", svc: service(before, with("bgp", ""))},
+		{name: "taken away, and what goes with it left", svc: service(before, with("bgp-med", "7"))},
+		{name: "taken away while settings are paused", svc: service(before, with("paused", "config"))},
+		{name: "taken away", svc: service(before), gone: true},
+	} {
+		r := translate.Service(translate.Input{Service: test.svc, Slices: pods}, routing(t, moved))
+		if test.gone {
+			if len(routesOf(r)) > 0 || r.LastGood != "" || r.Want.Routes != state.Follow {
+				t.Errorf("%s: mode %s, routes %q, remembers %q", test.name, r.Want.Routes, routesOf(r), r.LastGood)
+			}
+			continue
+		}
+		if !slices.Equal(routesOf(r), []string{stays}) || r.LastGood != good.LastGood || r.Want.Routes != state.Hold || len(r.Problems) == 0 {
+			t.Errorf("%s: mode %s, routes %q, remembers %q, problems %v", test.name, r.Want.Routes, routesOf(r), r.LastGood, r.Problems)
+		}
+	}
+}
+
+// Without its address yet, or with a bad one, a Service has no virtual server,
+// and that is no reason to take the announcement away.
+func TestRoutesOfAServiceWithoutItsAddress(t *testing.T) {
+	t.Parallel()
+	single := func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol} }
+	for name, test := range map[string]struct {
+		svc    *corev1.Service
+		given  allocate.Answer
+		reason string
+	}{
+		"nobody has answered yet": {svc: service(single, with("bgp", "true"), with("virtual-address", "-"))},
+		"the book is not open":    {svc: service(single, with("bgp", "true"), with("virtual-address", "-")), given: allocate.Answer{Pending: true}},
+		"a bad one":               {svc: service(single, with("bgp", "true"), with("virtual-address", "192.0.2.1")), reason: "AddressNotGranted"},
+	} {
+		r := translate.Service(translate.Input{Service: test.svc, Slices: []*discoveryv1.EndpointSlice{slice(pod("10.0.0.1", isReady))}, Given: test.given},
+			routing(t, func(c *config.Config) { c.AddressPools[0].AutoAssign = true }))
+		var reasons []string
+		for _, p := range r.Problems {
+			reasons = append(reasons, p.Reason)
+		}
+		if strings.Join(reasons, " ") != test.reason || r.Want.Routes != state.Hold {
+			t.Errorf("%s: mode %s, problems %v", name, r.Want.Routes, r.Problems)
+		}
 	}
 }
 

@@ -33,6 +33,10 @@ func isClass(svc *corev1.Service, class string) bool {
 	return svc.Spec.LoadBalancerClass != nil && *svc.Spec.LoadBalancerClass == class
 }
 
+// OnNodes says whether a Service is one whose address is announced with nodes
+// for next hops.
+func OnNodes(svc *corev1.Service) bool { return isClass(svc, ClassBGP) }
+
 // DefaultDrain is how long a leaving member keeps its connections where no
 // annotation says so.
 const DefaultDrain = 60 * time.Second
@@ -121,7 +125,7 @@ func Service(in Input, p Policy) Result {
 	result.OptedIn = t.optedIn
 	result.Want.Drain = s.drain(wholeService)
 	result.Want.Deleted = in.Service.DeletionTimestamp != nil
-	brokerOnly := !asksBIGIP(in.Service) && !asksRoutes(in.Service) && (AsksQueue(in.Service) || asksVMs(in.Service)) // what is wrong with that Queue and VMs say
+	brokerOnly := !asksBIGIP(in.Service) && !AsksRoutes(in.Service) && (AsksQueue(in.Service) || asksVMs(in.Service)) // what is wrong with that Queue and VMs say
 	leaves := !result.Addressed || in.Service.DeletionTimestamp != nil || brokerOnly
 	if t.paused(s, leaves) {
 		result.Want.Mode, result.Want.Routes = t.mode, state.Still
@@ -148,7 +152,7 @@ func Service(in Input, p Policy) Result {
 		return result
 	}
 	var objects []state.Object
-	if !isClass(in.Service, ClassBGP) && !t.stray {
+	if !OnNodes(in.Service) && !t.stray {
 		t.grant(&s)
 		t.grantUses(&s)
 		t.grantVMs(&s)
