@@ -120,7 +120,26 @@ func (t *translation) optIn(s settings) {
 			Prefix, ClassBGP, Prefix)
 		return
 	}
+	if AsksQueue(t.Service) || asksVMs(t.Service) {
+		t.idleKeys(s)
+		return
+	}
 	t.freeze("NotOptedIn", "the Service has annotations of Landbridge, but does not say where it is to be served: add %spartition, %sclass, %sjoin-pool or %sadopt", Prefix, Prefix, Prefix, Prefix)
+}
+
+// idleKeys finds fault with what is said of a BIG-IP by a Service that is served
+// by the broker alone. How members leave it may say beforehand.
+func (t *translation) idleKeys(s settings) {
+	var idle []string
+	for at, v := range s.values {
+		if key, _ := annotation.Find(at.key); key.Part == annotation.BIGIP && at.key != "drain-timeout" {
+			idle = append(idle, v.from)
+		}
+	}
+	if len(idle) > 0 {
+		t.freeze("NotOptedIn", "%s: has no effect, since the Service does not say where on a BIG-IP it is to be served: take it away, or add %spartition, %[2]sclass, %[2]sjoin-pool or %[2]sadopt",
+			listed(idle), Prefix)
+	}
 }
 
 // portNamed is the index of the Service port that a key ends in: a port's

@@ -20,6 +20,12 @@ import (
 const noAddress = "NoAddress: no virtual address is given, and no granted address pool with autoAssign has addresses of the Service's families; " +
 	"add landbridge.dev/virtual-address or landbridge.dev/address-pool"
 
+// What a Service is told that is served by the broker alone.
+const (
+	brokered1 = "NotOptedIn: landbridge.dev/"
+	brokered2 = ", since the Service does not say where on a BIG-IP it is to be served: take it away, or add landbridge.dev/partition, landbridge.dev/class, landbridge.dev/join-pool or landbridge.dev/adopt"
+)
+
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	dns := ports(port("dns", 53, "UDP"), port("dns-tcp", 53, "TCP"))
@@ -111,6 +117,14 @@ func TestMistakes(t *testing.T) {
 			name: "spec.loadBalancerIP outside", mode: "hold",
 			svc:     service(with("virtual-address", "-"), func(s *corev1.Service) { s.Spec.LoadBalancerIP = "10.99.0.1" }),
 			problem: "AddressNotGranted: spec.loadBalancerIP: 10.99.0.1 is in no address pool granted to namespace shop for partition web on device dc1" + granted,
+		},
+		{
+			name: "keys for a BIG-IP beside a queue", svc: service(queued("mq-consume=orders", "snat=none", "pod-share=10", "monitor=tcp")), mode: "freeze",
+			problem: brokered1 + "monitor, landbridge.dev/pod-share, landbridge.dev/snat: has no effect" + brokered2,
+		},
+		{
+			name: "keys for a BIG-IP beside a registry", svc: service(queued("vm-registry=orders-vm", "vm-members=10.20.0.5", "drain-timeout=5s")), mode: "freeze",
+			problem: brokered1 + "vm-members: has no effect" + brokered2,
 		},
 		{
 			name: "an unknown device", svc: service(with("device", "dc9")), mode: "freeze",

@@ -73,6 +73,9 @@ func TestQueueProblems(t *testing.T) {
 		{"no broker", queued("mq-consume=orders.work"), nil, "NoBroker"},
 		{"a share without rates", queued("mq-consume=orders.work", "mq-pod-share=5"), func(c *config.Config) { brokered(c); c.MQ.ManagementURLs = nil }, "NeedsManagement"},
 		{"a share of native pods", queued("mq-consume=orders.work", "mq-pod-share=5", "mq-mode=native"), brokered, "BadAnnotation: landbridge.dev/mq-pod-share has no effect"},
+		{"a port of native pods", queued("mq-consume.80=orders.work", "mq-mode=native"), brokered, "BadAnnotation: landbridge.dev/mq-consume.80: a port has no effect"},
+		{"a priority of native pods", queued("mq-consume=orders.work", "mq-priority=5", "mq-mode=native"), brokered, "BadAnnotation: landbridge.dev/mq-priority has no effect"},
+		{"a path of native pods", queued("mq-consume=orders.work", "mq-path=/x", "mq-mode=native"), brokered, "BadAnnotation: landbridge.dev/mq-path has no effect"},
 		{"a bad value", queued("mq-consume=orders.work", "mq-retry=3s"), brokered, `BadAnnotation: landbridge.dev/mq-retry: "3s" must be delays out of`},
 		{"a misspelt key", queued("mq-consume=orders.work", "mq-retri=1s"), brokered, "UnknownAnnotation: landbridge.dev/mq-retri"},
 		{"a port where there is none", queued("mq-consume=orders.work", "mq-path.http=/x"), brokered, "BadAnnotation: landbridge.dev/mq-path.http: mq-path holds for the whole Service"},
@@ -103,11 +106,26 @@ func TestQueueProblems(t *testing.T) {
 			if len(got) != 1 || !strings.HasPrefix(got[0], test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
+			if strings.Contains(test.name, "native") && !recorded(test.change, p) {
+				t.Error("what was recorded before it was found fault with is served no longer")
+			}
 			if r.Consumer != nil || r.Good != nil {
 				t.Errorf("with a problem there is %+v", r)
 			}
 		})
 	}
+}
+
+// recorded says whether a Service is served by its annotations as they are, once
+// they stand in last-good.
+func recorded(change serviceOption, p translate.Policy) bool {
+	svc := service(change)
+	good := map[string]string{}
+	for key, value := range svc.Annotations {
+		good[strings.TrimPrefix(key, translate.Prefix)] = value
+	}
+	svc.Annotations[translate.AnnotationLastGood] = translate.WithLastGood(svc, annotation.Queue, good)
+	return translate.Serving(translate.Input{Service: svc}, p) != nil
 }
 
 // What is served is what was good last: neither what is written and not yet

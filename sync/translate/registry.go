@@ -60,6 +60,9 @@ func VMs(in Input, p Policy) VMResult {
 			t.hold("NotOptedIn", "%s%s is about registered VMs, and there is no %[1]svm-registry", Prefix, key)
 		}
 	}
+	if texts["mq-announce"] == "true" && in.Service.Spec.Type == corev1.ServiceTypeExternalName {
+		t.hold("ExternalName", "%smq-announce: a Service of type ExternalName has no endpoints that VMs could be told of", Prefix)
+	}
 	if users, ok := texts["vm-registry"]; ok {
 		result.Registry = t.registry(users)
 		result.Registry.InCluster = texts["vm-in-cluster"] == "true"
@@ -74,7 +77,7 @@ func VMs(in Input, p Policy) VMResult {
 		result.Registry.Held = len(t.problems) > 0
 	}
 	result.Still = !t.Config.Applies() || strings.TrimSpace(in.Service.Annotations[Prefix+"paused"]) == "all"
-	result.Announced = texts["mq-announce"] == "true" && t.Config.MQ != nil
+	result.Announced = texts["mq-announce"] == "true" && t.Config.MQ != nil && in.Service.Spec.Type != corev1.ServiceTypeExternalName
 	return result
 }
 

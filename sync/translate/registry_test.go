@@ -59,6 +59,11 @@ func TestVMs(t *testing.T) {
 			problem: "NotOptedIn: landbridge.dev/vm-probe is about registered VMs",
 		},
 		{
+			name: "told of endpoints that there are not", change: registering, asked: true,
+			svc:     service(with("mq-announce", "true"), func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName }),
+			problem: "ExternalName: landbridge.dev/mq-announce: a Service of type ExternalName has no endpoints that VMs could be told of",
+		},
+		{
 			name: "in the cluster, behind node ports", svc: service(with("vm-registry", "orders-vm"), with("vm-in-cluster", "true"), with("member-type", "nodeport")),
 			change: registering, asked: true, held: true, users: "orders-vm", problem: "BadAnnotation: landbridge.dev/vm-in-cluster: a node port would then lead to VMs too",
 		},
@@ -76,6 +81,9 @@ func TestVMs(t *testing.T) {
 				}
 			}
 			told := strings.Join(problems, "\n")
+			if got.Announced {
+				t.Error("VMs are told of what is wrong, or not asked for")
+			}
 			if got.Asked != tc.asked || (got.Registry != nil && got.Registry.Held) != tc.held || strings.Join(users, "; ") != tc.users ||
 				(tc.problem == "") != (told == "") || !strings.Contains(told, tc.problem) {
 				t.Errorf("asked %v, registry %+v, problems %q", got.Asked, got.Registry, told)
