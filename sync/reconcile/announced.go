@@ -17,7 +17,7 @@ import (
 // parts are the conditions of the parts that a Service uses. told is what the
 // speaker said last.
 func parts(svc *corev1.Service, result translate.Result, told apply.Report) []metav1.Condition {
-	c, ok := announced(result, told)
+	c, ok := announced(svc, result, told)
 	if !ok {
 		return nil
 	}
@@ -30,9 +30,9 @@ func parts(svc *corev1.Service, result translate.Result, told apply.Report) []me
 	return []metav1.Condition{c}
 }
 
-// announced is the condition of a Service's routes; not ok without any. Its
-// reason is empty while it is not known yet.
-func announced(result translate.Result, told apply.Report) (c metav1.Condition, ok bool) {
+// announced is the condition of a Service's routes; not ok without any, and
+// where none were ever asked for. Its reason is empty while it is not known yet.
+func announced(svc *corev1.Service, result translate.Result, told apply.Report) (c metav1.Condition, ok bool) {
 	c = metav1.Condition{Type: report.Announced, Status: metav1.ConditionFalse}
 	var routes []*state.Route
 	for _, o := range result.Want.Objects {
@@ -40,7 +40,8 @@ func announced(result translate.Result, told apply.Report) (c metav1.Condition, 
 			routes = append(routes, r)
 		}
 	}
-	if len(routes) == 0 && result.Want.Routes == state.Follow {
+	asked := result.LastGood != "" || translate.AsksRoutes(svc)
+	if len(routes) == 0 && (result.Want.Routes == state.Follow || !asked) {
 		return c, false
 	}
 	problems := told.Problems

@@ -163,7 +163,7 @@ func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
 	}
 	return r.reporter.Write(ctx, svc, report.Standing{
 		Problems: problems, Warnings: slices.Concat(result.Warnings, seen.notices), Members: seen.members, VMs: seen.vms,
-		Addresses: state.SortAddresses(slices.Concat(result.Addresses, seen.addresses)), Observed: observed, Queue: queue,
+		Addresses: state.SortAddresses(slices.Concat(result.Addresses, seen.addresses)), Stand: wanted && seen.stand(svc, result), Observed: observed, Queue: queue,
 		Parts: slices.Concat(parts(svc, result, routing), r.vmParts(ref, vms)), Outside: queue != nil || vms.Asked,
 	})
 }
@@ -221,15 +221,30 @@ type outside struct {
 	settled, gone     bool
 	members, vms      int
 	addresses         []state.Address // of adopted virtual servers
+	amiss             map[string]bool // backends on which not all is as asked, or not yet
+}
+
+// stand says whether the addresses of a Service stand as they are asked for: on
+// nodes those that the speaker announces, otherwise those on devices.
+func (o outside) stand(svc *corev1.Service, result translate.Result) bool {
+	if translate.OnNodes(svc) {
+		return result.Want.Routes == state.Follow && !o.amiss[state.Speaker]
+	}
+	for backend := range o.amiss {
+		if backend != state.Speaker {
+			return false
+		}
+	}
+	return result.Want.Mode == state.Follow
 }
 
 // outside sums up what the backends said of the newest claim.
 func (rec *serviceRecord) outside(newest map[string]ledger.Revision) outside {
-	o := outside{settled: true, gone: true}
+	o := outside{settled: true, gone: true, amiss: map[string]bool{}}
 	for backend, revision := range newest {
 		told, ok := rec.reports[backend]
 		if !ok || told.Revision != revision {
-			o.settled, o.gone = false, false
+			o.settled, o.gone, o.amiss[backend] = false, false, true
 			continue
 		}
 		for _, p := range told.Problems {
@@ -237,9 +252,12 @@ func (rec *serviceRecord) outside(newest map[string]ledger.Revision) outside {
 				o.notices = append(o.notices, p)
 			} else {
 				o.problems = append(o.problems, p)
+				o.amiss[backend] = true
 			}
 		}
-		o.settled = o.settled && told.Settled
+		if !told.Settled {
+			o.settled, o.amiss[backend] = false, true
+		}
 		o.gone = o.gone && told.Gone
 		o.members += told.Members
 		o.vms += told.VMs

@@ -41,8 +41,11 @@ type Standing struct {
 	// Members are how many pods, or nodes for them, take clients over all its
 	// pools, and VMs how many VMs do.
 	Members, VMs int
-	// Addresses are those of its virtual servers, sorted.
+	// Addresses are those of its virtual servers, sorted, and Stand says that
+	// they stand as asked, whatever else is wrong. Where they do not, what is
+	// written of addresses stays.
 	Addresses []state.Address
+	Stand     bool
 	// Parts are the conditions of the parts that the Service uses. Those of
 	// parts that it does not use any more are taken away.
 	Parts []metav1.Condition
@@ -143,13 +146,16 @@ func messageOf(problems []state.Problem) string {
 // ingressOf is the Service's ingress as it should read, and whether it reads
 // otherwise. Where it is not ours to write, it never does.
 func ingressOf(svc *corev1.Service, s Standing) ([]corev1.LoadBalancerIngress, bool) {
-	if !ingressOurs(svc, s.Addresses) || len(s.Problems) > 0 {
+	if !ingressOurs(svc, s.Addresses) || !s.Stand {
 		return nil, false
 	}
 	mode := ipMode(svc)
 	var ingress []corev1.LoadBalancerIngress
 	for _, a := range s.Addresses {
-		ingress = append(ingress, corev1.LoadBalancerIngress{IP: a.IP.String(), IPMode: &mode})
+		ip := a.IP.String() // without a route domain: it may be there twice
+		if !slices.ContainsFunc(ingress, func(i corev1.LoadBalancerIngress) bool { return i.IP == ip }) {
+			ingress = append(ingress, corev1.LoadBalancerIngress{IP: ip, IPMode: &mode})
+		}
 	}
 	same := slices.EqualFunc(ingress, svc.Status.LoadBalancer.Ingress, func(a, b corev1.LoadBalancerIngress) bool {
 		return a.IP == b.IP && b.Hostname == "" && b.IPMode != nil && *b.IPMode == mode
@@ -180,16 +186,24 @@ func ingressOurs(svc *corev1.Service, wanted []state.Address) bool {
 	return true
 }
 
-// annotate writes the address and the hash of what the condition speaks of.
-func (r *Reporter) annotate(ctx context.Context, svc *corev1.Service, s Standing) error {
+// annotationsOf are the annotations that have to be written: those that read
+// otherwise, and nil for one to be taken away.
+func annotationsOf(svc *corev1.Service, s Standing) map[string]any {
 	annotations := map[string]any{}
 	if svc.Annotations[translate.AnnotationObserved] != s.Observed {
 		annotations[translate.AnnotationObserved] = s.Observed
 	}
+	have, there := svc.Annotations[translate.AnnotationAddress]
 	address := strings.Join(words(s.Addresses), ",")
-	if len(s.Problems) == 0 && svc.Annotations[translate.AnnotationAddress] != address {
-		annotations[translate.AnnotationAddress] = address
+	if s.Stand && (have != address || there && address == "") {
+		annotations[translate.AnnotationAddress] = orNil(address)
 	}
+	return annotations
+}
+
+// annotate writes the address and the hash of what the condition speaks of.
+func (r *Reporter) annotate(ctx context.Context, svc *corev1.Service, s Standing) error {
+	annotations := annotationsOf(svc, s)
 	if len(annotations) == 0 {
 		return nil
 	}

@@ -122,7 +122,7 @@ func TestIngress(t *testing.T) {
 		written   string // the annotation with the address
 		have      []corev1.LoadBalancerIngress
 		addresses []string
-		problems  bool
+		amiss     bool // they do not stand as asked
 		want      []corev1.LoadBalancerIngress
 		leave     bool // not written
 	}{
@@ -143,7 +143,8 @@ func TestIngress(t *testing.T) {
 		},
 		{name: "of another class: never a second writer", class: &theirs, written: v4, addresses: []string{v4}, leave: true},
 		{name: "of another type", kind: corev1.ServiceTypeClusterIP, addresses: []string{v4}, leave: true},
-		{name: "with problems it stays as it is", class: &ours, have: of(&proxy, old), addresses: []string{v4}, problems: true, leave: true},
+		{name: "where addresses do not stand it stays as it is", class: &ours, have: of(&proxy, old), addresses: []string{v4}, amiss: true, leave: true},
+		{name: "one address in two route domains", class: &ours, addresses: []string{v4, v6, v4}, want: of(&proxy, v4, v6)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -158,12 +159,9 @@ func TestIngress(t *testing.T) {
 			if test.written != "" {
 				svc.Annotations[translate.AnnotationAddress] = test.written
 			}
-			s := Standing{}
+			s := Standing{Stand: !test.amiss, Problems: []state.Problem{problem("NoBroker", "something of another part")}}
 			for _, a := range test.addresses {
 				s.Addresses = append(s.Addresses, state.Address{IP: netip.MustParseAddr(a)})
-			}
-			if test.problems {
-				s.Problems = []state.Problem{problem("NameTaken", "is taken")}
 			}
 			got, differs := ingressOf(svc, s)
 			if differs == test.leave {
@@ -173,6 +171,33 @@ func TestIngress(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The address is written once it stands, and taken away when there is none.
+func TestAddressAnnotation(t *testing.T) {
+	t.Parallel()
+	const key = translate.AnnotationAddress
+	v4 := []state.Address{{IP: netip.MustParseAddr("203.0.113.20")}}
+	for _, test := range []struct {
+		name     string
+		have     map[string]string
+		standing Standing
+		want     map[string]any
+	}{
+		{"first", nil, Standing{Addresses: v4, Stand: true}, map[string]any{key: "203.0.113.20"}},
+		{"whatever is wrong with other parts", nil, Standing{Addresses: v4, Stand: true, Problems: []state.Problem{problem("NoBroker", "")}}, map[string]any{key: "203.0.113.20"}},
+		{"as it reads", map[string]string{key: "203.0.113.20"}, Standing{Addresses: v4, Stand: true}, map[string]any{}},
+		{"not yet", nil, Standing{Addresses: v4}, map[string]any{}},
+		{"held", map[string]string{key: "203.0.113.20"}, Standing{}, map[string]any{}},
+		{"none any more", map[string]string{key: "203.0.113.20"}, Standing{Stand: true}, map[string]any{key: nil}},
+		{"an empty one", map[string]string{key: ""}, Standing{Stand: true}, map[string]any{key: nil}},
+		{"never any", nil, Standing{Stand: true}, map[string]any{}},
+	} {
+		got := annotationsOf(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Annotations: test.have}}, test.standing)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", test.name, diff)
+		}
 	}
 }
 
