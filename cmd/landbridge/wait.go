@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,6 +87,8 @@ func (c *waitCommand) run(ctx context.Context, name string, w io.Writer) error {
 func standing(svc *corev1.Service) error {
 	c := meta.FindStatusCondition(svc.Status.Conditions, report.Programmed)
 	switch {
+	case svc.DeletionTimestamp != nil:
+		return errors.New("it is being deleted")
 	case c == nil && !translate.Addressed(svc):
 		return errors.New("it has no annotation of Landbridge, so that no controller serves it: add landbridge.dev/partition or landbridge.dev/class")
 	case c == nil:
@@ -94,6 +97,11 @@ func standing(svc *corev1.Service) error {
 		return fmt.Errorf("the controller has not come to its current state yet; of the one before: %s: %s", c.Reason, c.Message)
 	case c.Status != metav1.ConditionTrue:
 		return fmt.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	for _, c := range svc.Status.Conditions { // those of its parts
+		if strings.HasPrefix(c.Type, translate.Prefix) && c.Status != metav1.ConditionTrue {
+			return fmt.Errorf("%s: %s: %s", c.Type, c.Reason, c.Message)
+		}
 	}
 	return nil
 }
