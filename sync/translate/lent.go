@@ -97,10 +97,12 @@ func (t *translation) doubled(s *settings) map[int]bool {
 	return doubled
 }
 
-// keysOfVirtual are the keys that speak of a virtual server or a pool.
+// keysOfVirtual are the keys that speak of a virtual server or a pool. A partition
+// and a class are not among them: the one is how teams opt in, and the other may
+// say more than that.
 func keysOfVirtual() []string {
 	return []string{
-		"partition", "class", "virtual-address", "address-pool", "load-balancing-mode", "monitor", "monitor-interval", "monitor-timeout", "profiles", "irules", "ltm-policies",
+		"virtual-address", "address-pool", "load-balancing-mode", "monitor", "monitor-interval", "monitor-timeout", "profiles", "irules", "ltm-policies",
 		"vlans", "persistence", "snat", "connection-limit",
 	}
 }
@@ -112,7 +114,7 @@ func (t *translation) takes(s *settings, key string, port int) bool {
 		return false
 	}
 	if _, adopts := s.valueOf("adopt", port); adopts {
-		return !slices.Contains([]string{"partition", "virtual-address", "address-pool"}, key)
+		return !slices.Contains([]string{"virtual-address", "address-pool"}, key)
 	}
 	return t.makesOwn(s)
 }

@@ -212,8 +212,9 @@ func TestLent(t *testing.T) {
 			want: expect{Mode: "hold", Problems: []string{"BadAnnotation: landbridge.dev/virtual-address has no effect beside landbridge.dev/adopt, which keeps the name and the address that the virtual server has; remove one of them"}},
 		},
 		{
-			name: "with another partition", svc: lent(with("adopt", "/web/shop_vs"), with("partition", "web")),
-			want: expect{Mode: "hold", Problems: []string{idle("partition", "adopt")}},
+			name: "with a partition, which may be a habit", svc: lent(with("adopt", "/web/shop_vs"), with("partition", "web")),
+			want:   expect{Objects: []string{"pool /web/shop_vs, 10.0.0.1:8080", "virtual /web/shop_vs on invalid IP:0/ of bigip/dc1"}},
+			shares: []string{"/web/shop_vs adopted vms borrow round-robin"},
 		},
 		{
 			name: "adopting, and a class: the tenant needs no partition for it", svc: lent(with("adopt", "/web/shop_vs"), with("class", "limited")),
@@ -228,7 +229,7 @@ func TestLent(t *testing.T) {
 		{
 			name: "joining, and a partition with all that is for its virtual servers",
 			svc:  lent(with("join-pool", "/web/legacy_shop"), with("partition", "web"), with("monitor", "tcp"), with("virtual-address", "203.0.113.20")),
-			want: expect{Mode: "hold", Problems: []string{idle("monitor", "join-pool"), idle("partition", "join-pool"), idle("virtual-address", "join-pool")}},
+			want: expect{Mode: "hold", Problems: []string{idle("monitor", "join-pool"), idle("virtual-address", "join-pool")}},
 		},
 		{
 			name: "keys that another port takes", svc: lent(several, with("join-pool.http", "/web/legacy_shop"), with("adopt.admin", "/web/shop_vs"), with("snat", "none")),
