@@ -59,6 +59,9 @@ type Options struct {
 	// CallTimeout bounds one call, retries included; default 60 s, as long
 	// as the device itself waits (icrd, restjavad).
 	CallTimeout time.Duration
+	// Presented is told of each certificate that a unit, by its base URL, has
+	// presented and that was taken; nil for nobody.
+	Presented func(unit string, c *x509.Certificate)
 	// Transport takes the place of connections and TLS, for a device in this
 	// process; nil for none.
 	Transport http.RoundTripper

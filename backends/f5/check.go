@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Needs are what a Backend is to be used for, and so what its user needs the
@@ -38,7 +39,7 @@ const (
 type Finding struct {
 	// Unit is the base URL of the unit that it is about; empty for all.
 	Unit string
-	// Check is what was looked at: reach, login, version, failover, sync,
+	// Check is what was looked at: reach, certificate, login, version, failover, sync,
 	// group, partitions, read, write, save, config-sync.
 	Check string
 	Level Level
@@ -47,7 +48,8 @@ type Finding struct {
 	Message string
 }
 
-// Check finds out of each unit whether it is reached, takes the login, what it
+// Check finds out of each unit whether it is reached, until when its certificate
+// is good, whether it takes the login, what it
 // is, and whether the user may do what is needed. It changes nothing: where the
 // user may not read the own roles, writing is tried in transactions that are
 // only validated and cannot succeed. It ends when ctx does, at the latest.
@@ -151,6 +153,26 @@ func (c *unitCheck) reached() {
 	default:
 		c.find("reach", OK, "answers, with a certificate that the system's roots verify")
 	}
+	if seen := c.session.certificate.Load(); seen != nil {
+		level, message := Expiry(seen.NotAfter, c.opts.Clock())
+		c.find("certificate", level, "%s", message)
+	}
+}
+
+// soon is how long before its end a certificate is warned of.
+const soon = 14 * 24 * time.Hour
+
+// Expiry judges until when a certificate is good: what Check says of a unit's,
+// for those of others.
+func Expiry(notAfter, now time.Time) (level Level, message string) {
+	date := notAfter.UTC().Format(time.RFC3339)
+	switch {
+	case now.After(notAfter):
+		return Warning, "has expired on " + date + ": renew it there"
+	case now.Add(soon).After(notAfter):
+		return Warning, "expires within 14 days, on " + date + ": renew it there before that, or nothing is reached any more"
+	}
+	return OK, "good until " + date
 }
 
 func (c *unitCheck) version(ctx context.Context) {

@@ -128,13 +128,17 @@ func (f *fake) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// open makes a Backend for the fake; change may be nil.
-func (f *fake) open(t testing.TB, change func(*f5.Options)) *f5.Backend {
-	t.Helper()
-	o := f5.Options{
+func (f *fake) options() f5.Options {
+	return f5.Options{
 		Name: "bigip/dc1", Hosts: []string{f.URL}, RootCAs: f.roots, Identity: identity(),
 		Credentials: func() (string, string, error) { return user, password, nil },
 	}
+}
+
+// open makes a Backend for the fake; change may be nil.
+func (f *fake) open(t testing.TB, change func(*f5.Options)) *f5.Backend {
+	t.Helper()
+	o := f.options()
 	if change != nil {
 		change(&o)
 	}

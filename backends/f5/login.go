@@ -38,6 +38,9 @@ type logins struct {
 	gate chan struct{}
 	// lost is called when the device does not know a token before its time.
 	lost func()
+	// shows is called with each new token, and with an empty one when there is
+	// none any more.
+	shows func(token)
 
 	mu      sync.Mutex
 	current token
@@ -49,7 +52,9 @@ type logins struct {
 	refusedPair  [2]string
 }
 
-func newLogins() *logins { return &logins{gate: make(chan struct{}, 1), lost: func() {}} }
+func newLogins(shows func(token)) *logins {
+	return &logins{gate: make(chan struct{}, 1), lost: func() {}, shows: shows}
+}
 
 func (l *logins) get() (token, error) {
 	l.mu.Lock()
@@ -68,6 +73,7 @@ func (l *logins) put(t token) bool {
 		return false
 	}
 	l.current = t
+	l.shows(t)
 	return true
 }
 
@@ -77,6 +83,7 @@ func (l *logins) end() string {
 	defer l.mu.Unlock()
 	t := l.current.value
 	l.current, l.closed = token{}, true
+	l.shows(l.current)
 	return t
 }
 
@@ -88,6 +95,7 @@ func (s *session) forget(value string) {
 	early := l.current.value == value && s.opts.Clock().Before(l.current.expires)
 	if l.current.value == value {
 		l.current = token{}
+		l.shows(l.current)
 	}
 	l.mu.Unlock()
 	if early {

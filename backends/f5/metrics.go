@@ -15,6 +15,7 @@ type Metrics struct {
 	seconds *prometheus.HistogramVec
 	logins  *prometheus.CounterVec
 	active  *prometheus.GaugeVec
+	tokens  *prometheus.GaugeVec
 }
 
 // NewMetrics makes the collectors and registers them; with nil they are
@@ -38,9 +39,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "landbridge_bigip_active_unit",
 			Help: "1 for the unit of a BIG-IP that takes our changes now, 0 for the others; of one without units in a group always 1.",
 		}, []string{"backend", "unit"}),
+		tokens: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "landbridge_bigip_token_expiry_timestamp_seconds",
+			Help: "Until when our login at a unit of a BIG-IP holds, in Unix time; there while we have one. It is renewed before that.",
+		}, []string{"backend", "unit"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.calls, m.seconds, m.logins, m.active)
+		reg.MustRegister(m.calls, m.seconds, m.logins, m.active, m.tokens)
 	}
 	return m
 }
@@ -56,6 +61,15 @@ func (m *Metrics) call(backend, method, kind string, status int, took time.Durat
 
 func (m *Metrics) login(backend, result string) {
 	m.logins.WithLabelValues(backend, result).Inc()
+}
+
+// token shows until when a login holds; the zero Time for none.
+func (m *Metrics) token(backend, unit string, expires time.Time) {
+	if expires.IsZero() {
+		m.tokens.DeleteLabelValues(backend, unit)
+		return
+	}
+	m.tokens.WithLabelValues(backend, unit).Set(float64(expires.Unix()))
 }
 
 // takes says which of a backend's units takes our changes; empty for none.

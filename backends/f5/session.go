@@ -3,11 +3,13 @@ package f5
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	bigip "github.com/f5devcentral/go-bigip"
 
@@ -25,6 +27,8 @@ type session struct {
 	slots     chan struct{}
 	logins    *logins
 	pace      *pace
+	// certificate is what the unit presented last; nil without TLS.
+	certificate *atomic.Pointer[x509.Certificate]
 	// beside is the same session with a place of its own among the calls in
 	// flight, for the question which unit is active: it must be answered
 	// also while all other calls hang.
@@ -37,10 +41,12 @@ func newSession(host string, o *Options, p *pace) *session {
 		transport: o.Transport,
 		closeIdle: func() {},
 		slots:     make(chan struct{}, o.MaxConcurrentCalls),
-		logins:    newLogins(),
+		logins:    newLogins(func(t token) { o.Metrics.token(o.Name, host, t.expires) }),
+
+		certificate: &atomic.Pointer[x509.Certificate]{},
 	}
 	if s.transport == nil {
-		pool := newTransport(o)
+		pool := newTransport(o, s.presented)
 		s.transport, s.closeIdle = pool, pool.CloseIdleConnections
 	}
 	s.retrying = newRetrying(s.transport)
@@ -48,6 +54,14 @@ func newSession(host string, o *Options, p *pace) *session {
 	beside.slots = make(chan struct{}, 1)
 	s.beside = &beside
 	return s
+}
+
+// presented takes in a certificate that the unit has shown, and that was taken.
+func (s *session) presented(c *x509.Certificate) {
+	s.certificate.Store(c)
+	if s.opts.Presented != nil {
+		s.opts.Presented(s.host, c)
+	}
 }
 
 // acquire waits for a place among the calls in flight, for as long as the

@@ -25,9 +25,10 @@ const (
 )
 
 // newTransport pools the connections to one device. Each new one reads the
-// roots again, so that a CA file may change while the process runs. A proxy of
-// the environment is not used: a management address is reached directly.
-func newTransport(o *Options) *http.Transport {
+// roots again, so that a CA file may change while the process runs, and tells
+// which certificate was presented and taken. A proxy of the environment is not
+// used: a management address is reached directly.
+func newTransport(o *Options, presented func(*x509.Certificate)) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout}
 	connections := o.MaxConcurrentCalls
 	if len(o.Hosts) > 1 {
@@ -40,7 +41,12 @@ func newTransport(o *Options) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return handshake(ctx, conn, addr, o)
+			secure, err := handshake(ctx, conn, addr, o)
+			if err != nil {
+				return nil, err
+			}
+			presented(secure.ConnectionState().PeerCertificates[0]) // a server has at least one
+			return secure, nil
 		},
 		MaxIdleConns:        connections,
 		MaxIdleConnsPerHost: connections,
@@ -49,7 +55,7 @@ func newTransport(o *Options) *http.Transport {
 	}
 }
 
-func handshake(ctx context.Context, conn net.Conn, addr string, o *Options) (net.Conn, error) {
+func handshake(ctx context.Context, conn net.Conn, addr string, o *Options) (*tls.Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())

@@ -45,6 +45,18 @@ func conditions() map[string]condition {
 			quiet: []string{`landbridge_brake_holding{backend="bigip/dc1"} 0x30`},
 		},
 		"LandbridgeConfigStale": {fires: []string{`landbridge_config_stale 1x30`}, quiet: []string{`landbridge_config_stale 0x30`}},
+		"LandbridgeCertificateExpires": {
+			fires: []string{
+				`landbridge_certificate_expiry_timestamp_seconds{backend="bigip/dc1", unit="https://a", ` + a + `} 86400x30`,
+				`landbridge_certificate_expiry_timestamp_seconds{backend="mq", unit="amqps://a", ` + a + `} 600x30`, // it has
+			},
+			quiet: []string{
+				`landbridge_certificate_expiry_timestamp_seconds{backend="bigip/dc1", unit="https://a", ` + a + `} 1300000x30`,
+				// A standby that has not connected since it was renewed.
+				`landbridge_certificate_expiry_timestamp_seconds{backend="bigip/dc1", unit="https://a", ` + a + `} 1300000x30
+landbridge_certificate_expiry_timestamp_seconds{backend="bigip/dc1", unit="https://a", ` + b + `} 86400x30`,
+			},
+		},
 		"LandbridgeDrift": {
 			fires: []string{`landbridge_drift_repaired_total{backend="bigip/dc1"} 0x20 3x10`},
 			quiet: []string{`landbridge_drift_repaired_total{backend="bigip/dc1"} 3x30`},

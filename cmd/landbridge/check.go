@@ -42,10 +42,11 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Find out what keeps a controller from its work, and change nothing",
 		Long: "Check looks at the configuration, at the rights in the cluster, and on each unit\n" +
-			"of each device at reach, login, version, failover and sync state and the rights\n" +
-			"of the user, and at the broker: reach, version, and the user's rights in each\n" +
-			"vhost. Each missing right is named. It asks as whoever runs it: in the\n" +
-			"controller's pod as the controller.\n\n" +
+			"of each device at reach, certificate, login, version, failover and sync state and\n" +
+			"the rights of the user, and at the broker: reach, certificate, version, and the\n" +
+			"user's rights in each vhost. Each missing right is named, and each certificate\n" +
+			"that expires within 14 days. It asks as whoever runs it: in the controller's pod\n" +
+			"as the controller.\n\n" +
 			"It changes nothing. Where a device does not show the user's roles, rights are\n" +
 			"tried in transactions that are only validated and cannot succeed.\n\n" +
 			"Exit code 0: no problem (warnings may be there); 1: a problem.",
@@ -142,7 +143,7 @@ func (c *checkCommand) checkDevices(ctx context.Context, report *checkReport, co
 }
 
 func (c *checkCommand) checkDevice(ctx context.Context, conf *config.Config, b config.BIGIP) []f5.Finding {
-	options := deviceOptions(b, state.Identity{Cluster: conf.Cluster}, zap.NewNop(), nil)
+	options := deviceOptions(b, state.Identity{Cluster: conf.Cluster}, zap.NewNop(), nil, nil)
 	options.CallTimeout = c.timeout
 	backend, err := f5.New(options)
 	if err != nil {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"landbridge.dev/backends/f5"
 	"landbridge.dev/config"
@@ -18,7 +20,8 @@ type brokerCheck struct {
 	report *checkReport
 	conf   *config.Config
 	names  broker.Names
-	login  manage.Login // empty where the management API does not say
+	login  manage.Login        // empty where the management API does not say
+	told   map[string]struct{} // the nodes whose certificates have been told of
 }
 
 // checkBroker looks at each node, and at the rights of the user in each vhost
@@ -27,7 +30,7 @@ func (c *checkCommand) checkBroker(ctx context.Context, report *checkReport, con
 	if conf.MQ == nil {
 		return
 	}
-	b := &brokerCheck{checkCommand: c, report: report, conf: conf, names: broker.Names{Cluster: conf.Cluster}}
+	b := &brokerCheck{checkCommand: c, report: report, conf: conf, names: broker.Names{Cluster: conf.Cluster}, told: map[string]struct{}{}}
 	b.checkManagement(ctx)
 	vhosts := conf.Vhosts()
 	if len(vhosts) == 0 {
@@ -50,7 +53,19 @@ func (b *brokerCheck) find(unit, check string, level f5.Level, format string, ar
 func (b *brokerCheck) open(ctx context.Context, mq config.MQ, vhost string) (*broker.Session, func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	return broker.NewDialer(mq, "landbridge "+b.conf.Cluster+" check").Open(ctx, vhost, broker.RoleControl)
+	dialer := broker.NewDialer(mq, "landbridge "+b.conf.Cluster+" check")
+	dialer.Presented = b.presented
+	return dialer.Open(ctx, vhost, broker.RoleControl)
+}
+
+// presented tells of a node's certificate, once.
+func (b *brokerCheck) presented(node string, c *x509.Certificate) {
+	if _, told := b.told[node]; told {
+		return
+	}
+	b.told[node] = struct{}{}
+	level, message := f5.Expiry(c.NotAfter, time.Now())
+	b.find(node, "certificate", level, "%s", message)
 }
 
 func (b *brokerCheck) checkNode(ctx context.Context, url, vhost string) {
@@ -83,6 +98,7 @@ func (b *brokerCheck) checkManagement(ctx context.Context) {
 			b.find(u, "management", f5.Problem, "%v", err)
 			continue
 		}
+		client.Presented = b.presented
 		login, err := client.Login(ctx)
 		client.Close()
 		if err != nil {

@@ -93,8 +93,8 @@ func awaitIdentity(ctx context.Context, client kubernetes.Interface, c *config.C
 
 // device is one configured BIG-IP as a backend; with staticRoutes those for pod
 // networks are known.
-func device(b config.BIGIP, identity state.Identity, staticRoutes bool, log *zap.Logger, metrics *f5.Metrics) (*f5.Backend, error) {
-	options := deviceOptions(b, identity, log, metrics)
+func device(b config.BIGIP, identity state.Identity, staticRoutes bool, log *zap.Logger, metrics *f5.Metrics, shown *certificates) (*f5.Backend, error) {
+	options := deviceOptions(b, identity, log, metrics, shown)
 	options.StaticRoutes = staticRoutes
 	backend, err := f5.New(options)
 	if err != nil {
@@ -103,7 +103,7 @@ func device(b config.BIGIP, identity state.Identity, staticRoutes bool, log *zap
 	return backend, nil
 }
 
-func deviceOptions(b config.BIGIP, identity state.Identity, log *zap.Logger, metrics *f5.Metrics) f5.Options {
+func deviceOptions(b config.BIGIP, identity state.Identity, log *zap.Logger, metrics *f5.Metrics, shown *certificates) f5.Options {
 	return f5.Options{
 		Name: translate.BackendOf(b.Name), Hosts: b.Hosts,
 		Credentials:        credentials(b.CredentialsDir),
@@ -115,6 +115,7 @@ func deviceOptions(b config.BIGIP, identity state.Identity, log *zap.Logger, met
 		ConfigSync:         b.ConfigSync,
 		Identity:           identity,
 		MaxConcurrentCalls: b.MaxConcurrentCalls,
+		Presented:          shown.of(translate.BackendOf(b.Name)),
 		Log:                log,
 		Metrics:            metrics,
 	}
@@ -144,7 +145,7 @@ func secret(dir, name string) (string, error) {
 const logoutTimeout = 5 * time.Second
 
 // devices are all configured BIG-IPs. close logs out of them.
-func devices(c *config.Config, identity state.Identity, log *zap.Logger, metrics *f5.Metrics) (backends []reconcile.Backend, closeAll func(), err error) {
+func devices(c *config.Config, identity state.Identity, log *zap.Logger, metrics *f5.Metrics, shown *certificates) (backends []reconcile.Backend, closeAll func(), err error) {
 	var opened []*f5.Backend
 	closeAll = func() {
 		ctx, cancel := context.WithTimeout(context.Background(), logoutTimeout)
@@ -156,7 +157,7 @@ func devices(c *config.Config, identity state.Identity, log *zap.Logger, metrics
 		}
 	}
 	for _, b := range c.BIGIP {
-		backend, err := device(b, identity, c.BGP != nil, log, metrics)
+		backend, err := device(b, identity, c.BGP != nil, log, metrics, shown)
 		if err != nil {
 			closeAll()
 			return nil, nil, err

@@ -82,7 +82,7 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 	}
 	log.Info("starting", zap.String("version", version), zap.String("cluster", identity.Cluster), zap.String("uid", identity.UID))
 	shown := newMetrics(registry)
-	backends, logOut, err := devices(conf, identity, log, shown.devices)
+	backends, logOut, err := devices(conf, identity, log, shown.devices, shown.certificates)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (c *controllerCommand) control(ctx context.Context, conf *config.Config, cl
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	defer events.Shutdown()
 	var reconciler *reconcile.Reconciler
-	queues, err := watchQueues(conf, func(ref state.Ref) { reconciler.Requeue(ref) })
+	queues, err := watchQueues(conf, shown.certificates, func(ref state.Ref) { reconciler.Requeue(ref) })
 	if err != nil {
 		return err
 	}

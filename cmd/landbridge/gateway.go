@@ -87,8 +87,8 @@ func (g *gatewayCommand) serve(ctx context.Context, conf *config.Config, client,
 	replica := strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
 	log.Info("starting", zap.String("version", version), zap.String("cluster", conf.Cluster), zap.String("replica", replica))
 	shown := newGatewayMetrics(registry)
-	hub := broker.NewHub(broker.NewDialer(*conf.MQ, manage.ConnectionName(conf.Cluster, replica)), log, shown.links)
-	rates, err := watchQueues(conf, nil)
+	hub := broker.NewHub(brokerDialer(*conf.MQ, manage.ConnectionName(conf.Cluster, replica), shown.certificates), log, shown.links)
+	rates, err := watchQueues(conf, shown.certificates, nil)
 	if err != nil {
 		return err
 	}
@@ -106,6 +106,7 @@ func (g *gatewayCommand) serve(ctx context.Context, conf *config.Config, client,
 		return err
 	}
 	health.watch(s.isReady)
+	shown.certificates.file(ofGateway, g.api.cert)
 	api, err := g.api.open(hub, s, newTokens(client), shown.api, log)
 	if err != nil {
 		return err

@@ -88,7 +88,7 @@ func (c *importCommand) read(ctx context.Context) (have *state.Set, err error) {
 	if !ok {
 		return nil, fmt.Errorf("--device %q is not configured; configured are: %s", c.device, strings.Join(names, ", "))
 	}
-	backend, err := device(b, state.Identity{Cluster: conf.Cluster}, false, zap.NewNop(), f5.NewMetrics(prometheus.NewRegistry()))
+	backend, err := device(b, state.Identity{Cluster: conf.Cluster}, false, zap.NewNop(), f5.NewMetrics(prometheus.NewRegistry()), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (c *common) look(ctx context.Context, o reconcile.LookOptions) (_ *reconcil
 	if err != nil {
 		return nil, err
 	}
-	backends, logOut, err := devices(o.Config, identity, zap.NewNop(), f5.NewMetrics(prometheus.NewRegistry()))
+	backends, logOut, err := devices(o.Config, identity, zap.NewNop(), f5.NewMetrics(prometheus.NewRegistry()), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type metrics struct {
 	registry   *registry.Metrics
 	// announcements are those to VMs.
 	announcements *announce.Metrics
+	certificates  *certificates
 	// stale is 1 while the configuration file differs from what is in force.
 	stale prometheus.Gauge
 }
@@ -38,6 +39,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		links:         broker.NewMetrics(reg),
 		registry:      registry.NewMetrics(reg),
 		announcements: announce.NewMetrics(reg),
+		certificates:  newCertificates(reg),
 		stale:         newStale(reg),
 	}
 }
@@ -54,17 +56,19 @@ func newStale(reg prometheus.Registerer) prometheus.Gauge {
 // gatewayMetrics are all that a gateway shows of itself, but for what is known
 // of its queues (manage.Collector).
 type gatewayMetrics struct {
-	links      *broker.Metrics
-	dispatcher *dispatch.Metrics
-	api        *publish.Metrics
-	stale      prometheus.Gauge
+	links        *broker.Metrics
+	dispatcher   *dispatch.Metrics
+	api          *publish.Metrics
+	certificates *certificates
+	stale        prometheus.Gauge
 }
 
 func newGatewayMetrics(reg prometheus.Registerer) *gatewayMetrics {
 	return &gatewayMetrics{
-		links:      broker.NewMetrics(reg),
-		dispatcher: dispatch.NewMetrics(reg),
-		api:        publish.NewMetrics(reg),
-		stale:      newStale(reg),
+		links:        broker.NewMetrics(reg),
+		dispatcher:   dispatch.NewMetrics(reg),
+		api:          publish.NewMetrics(reg),
+		certificates: newCertificates(reg),
+		stale:        newStale(reg),
 	}
 }

@@ -20,8 +20,17 @@ import (
 	"landbridge.dev/sync/watch"
 )
 
+// brokerDialer makes what connects to the broker, and shows the certificates that
+// have to do with it.
+func brokerDialer(mq config.MQ, name string, shown *certificates) *broker.Dialer {
+	d := broker.NewDialer(mq, name)
+	d.Presented = shown.of(ofBroker)
+	shown.file(ofBroker, mq.CertFile)
+	return d
+}
+
 // watchQueues makes what looks at the broker's queues; nil without a broker.
-func watchQueues(conf *config.Config, changed func(state.Ref)) (*manage.Watcher, error) {
+func watchQueues(conf *config.Config, shown *certificates, changed func(state.Ref)) (*manage.Watcher, error) {
 	if conf.MQ == nil {
 		return nil, nil //nolint:nilnil // nothing to watch is no error
 	}
@@ -29,6 +38,7 @@ func watchQueues(conf *config.Config, changed func(state.Ref)) (*manage.Watcher,
 	if err != nil {
 		return nil, fmt.Errorf("mq: %w", err)
 	}
+	client.Presented = shown.of(ofBroker)
 	return manage.NewWatcher(client, broker.Names{Cluster: conf.Cluster}, manage.DefaultInterval, changed), nil
 }
 

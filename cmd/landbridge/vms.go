@@ -62,7 +62,7 @@ func newVMs(conf *config.Config, identity string, reconciler func() *reconcile.R
 	if conf.MQ == nil {
 		return nil
 	}
-	hub := broker.NewHub(broker.NewDialer(*conf.MQ, "landbridge controller "+identity), log, shown.links)
+	hub := broker.NewHub(brokerDialer(*conf.MQ, "landbridge controller "+identity, shown.certificates), log, shown.links)
 	return &vms{
 		hub: hub,
 		registered: registered{registry.New(registry.Options{

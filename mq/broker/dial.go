@@ -34,6 +34,10 @@ type Dialer struct {
 	mq   config.MQ
 	name string // of this client, as operators see it
 	turn atomic.Uint32
+
+	// Presented is told of each certificate that a node, by its URL, has
+	// presented and that was taken; nil for nobody. It is set before use.
+	Presented func(unit string, c *x509.Certificate)
 }
 
 // NewDialer makes a dialer. name is shown to the broker's operators.
@@ -69,6 +73,9 @@ func (d *Dialer) dial(ctx context.Context, vhost, role string) (*amqp.Connection
 			_ = conn.CloseDeadline(time.Now().Add(time.Second))
 		}
 		return nil, fmt.Errorf("broker %s, vhost %s: %w", url, vhost, plain(err))
+	}
+	if seen := conn.ConnectionState().PeerCertificates; len(seen) > 0 && d.Presented != nil {
+		d.Presented(url, seen[0])
 	}
 	return conn, nil
 }

@@ -2,6 +2,7 @@ package dispatch_test
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -50,6 +51,16 @@ func TestCertificateInsteadOfPassword(t *testing.T) {
 	rates.Watch(ref, c)
 	start(s, func(o *dispatch.Options) { o.Rates = rates }).Set(ref, c)
 	s.Eventually("it has its effect", func() bool { return p.keys()["m1"] == 2 })
+
+	until := map[string]time.Time{}
+	dialer := newDialer(s)
+	dialer.Presented = func(unit string, c *x509.Certificate) { until[unit] = c.NotAfter }
+	_, closes, err := dialer.Open(t.Context(), s.Vhost, "consume")
+	s.Must(err)
+	closes()
+	if at := until[node.TLSURL()]; len(until) != 1 || at.Before(time.Now()) {
+		t.Errorf("told of certificates good until %v, want that of %s", until, node.TLSURL())
+	}
 
 	wrong := filepath.Join(t.TempDir(), "ca.crt")
 	raw, err := os.ReadFile(cert)

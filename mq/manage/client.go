@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,10 @@ type Client struct {
 	mq   config.MQ
 	http *http.Client
 	turn atomic.Uint32
+
+	// Presented is told of the certificate that a node, by its URL, has
+	// presented and that was taken; nil for nobody. It is set before use.
+	Presented func(unit string, c *x509.Certificate)
 }
 
 // NewClient makes a client; what it trusts is read here, the credentials anew
@@ -60,7 +65,7 @@ func (c *Client) get(ctx context.Context, path string, answer any) error {
 	for i := range c.mq.ManagementURLs {
 		n := (first + i) % len(c.mq.ManagementURLs)
 		base := strings.TrimSuffix(c.mq.ManagementURLs[n], "/")
-		if err = c.ask(ctx, base+path, user, password, answer); err == nil {
+		if err = c.ask(ctx, base, path, user, password, answer); err == nil {
 			c.turn.Store(uint32(n)) // of few
 			return nil
 		}
@@ -68,8 +73,8 @@ func (c *Client) get(ctx context.Context, path string, answer any) error {
 	return err
 }
 
-func (c *Client) ask(ctx context.Context, u, user, password string, answer any) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+func (c *Client) ask(ctx context.Context, base, path, user, password string, answer any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
 		return err
 	}
@@ -79,6 +84,9 @@ func (c *Client) ask(ctx context.Context, u, user, password string, answer any) 
 		return fmt.Errorf("management API: %w", err)
 	}
 	defer resp.Body.Close()
+	if resp.TLS != nil && c.Presented != nil {
+		c.Presented(base, resp.TLS.PeerCertificates[0])
+	}
 	if resp.StatusCode != http.StatusOK {
 		why := ""
 		switch resp.StatusCode {
