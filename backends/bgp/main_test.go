@@ -56,6 +56,8 @@ type site struct {
 	dir    string
 	number byte
 	conf   *config.BGP
+	// metrics are what the speakers show; nil for nothing.
+	metrics *bgp.Metrics
 }
 
 func newSite(t testing.TB) *site {
@@ -141,7 +143,7 @@ func (s *site) speakerAt(at netip.Addr, peers ...config.Peer) *bgp.Speaker {
 	s.t.Helper()
 	conf := *s.conf
 	conf.Peers = peers
-	speaker := bgp.New(bgp.Options{Config: &conf, Address: at, Log: quiet(s.t)})
+	speaker := bgp.New(bgp.Options{Config: &conf, Address: at, Log: quiet(s.t), Metrics: s.metrics})
 	ctx, cancel := context.WithCancel(context.Background())
 	refreshed := make(chan error)
 	go func() { refreshed <- speaker.Run(ctx, 100*time.Millisecond) }()

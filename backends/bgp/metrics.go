@@ -37,6 +37,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 }
 
+// begin shows a peer whose session is to be opened. Counters begin at 0, so
+// that the first flap is an increase.
+func (m *Metrics) begin(peer string) {
+	if m == nil {
+		return
+	}
+	m.session(peer, false)
+	m.flaps.WithLabelValues(peer)
+	m.paths.WithLabelValues(peer, "announce")
+	m.paths.WithLabelValues(peer, "withdraw")
+}
+
 func (m *Metrics) session(peer string, up bool) {
 	if m == nil {
 		return

@@ -63,7 +63,7 @@ func newSession(s *Speaker, asn uint32, p config.Peer) *session {
 // begin starts the session's server, fills its table and lets it connect. After
 // an error the session shows why, and can be begun again.
 func (n *session) begin() error {
-	n.speaker.Metrics.session(n.peer().Name, false)
+	n.speaker.Metrics.begin(n.peer().Name)
 	if err := n.start(); err != nil {
 		n.log.Error("session not opened", zap.Error(err))
 		n.said(err.Error())

@@ -2,6 +2,7 @@ package bgp_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"landbridge.dev/backends/bgp"
 	"landbridge.dev/config"
 	"landbridge.dev/sync/state"
 	"landbridge.dev/testenv/netns"
@@ -150,8 +155,22 @@ func TestUnreachablePeer(t *testing.T) {
 func TestFlap(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	registry := prometheus.NewRegistry()
+	s.metrics = bgp.NewMetrics(registry)
+	flaps := func(ofFirst int) {
+		t.Helper()
+		want := fmt.Sprintf(`# HELP landbridge_bgp_session_flaps_total How often the session with a peer went down after it had been up.
+# TYPE landbridge_bgp_session_flaps_total counter
+landbridge_bgp_session_flaps_total{peer="tor-1"} %d
+landbridge_bgp_session_flaps_total{peer="tor-2"} 0
+`, ofFirst)
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "landbridge_bgp_session_flaps_total"); err != nil {
+			t.Error(err)
+		}
+	}
 	tor, calm := s.bird(1), s.bird(2)
 	speaker := s.begun(s.peer(1), s.peer(2))
+	flaps(0) // shown before the first, so that it is an increase
 	r := route("203.0.113.10/32", "172.18.0.2")
 	do(t, speaker, create(r))
 	const path = "203.0.113.10/32 via 172.18.0.2 path 64512"
@@ -170,6 +189,7 @@ func TestFlap(t *testing.T) {
 	if got := session(t, speaker, "tor-1"); got.Flaps != 2 {
 		t.Errorf("after two flaps: %+v", got)
 	}
+	flaps(2)
 	if gone := removals(t, calm); gone != "" {
 		t.Errorf("the other router lost %s", gone)
 	}

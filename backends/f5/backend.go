@@ -152,6 +152,7 @@ func New(o Options) (*Backend, error) {
 		return nil, fmt.Errorf("BIG-IP %s: %w", o.Name, err)
 	}
 	o.setDefaults()
+	o.Metrics.begin(o.Name)
 	b := &Backend{opts: o, pace: &pace{}}
 	var units []*session
 	for _, h := range o.Hosts {

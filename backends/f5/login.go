@@ -175,12 +175,12 @@ func (s *session) login(ctx context.Context) (token, error) {
 		answer.Message = hide(answer.Message, password)
 		err = &loginError{host: s.host, user: user, err: answer}
 		l.refused, l.refusedUntil, l.refusedPair = err, start.Add(refusedPause), pair
-		s.opts.Metrics.login(s.opts.Name, "refused")
+		s.opts.Metrics.login(s.opts.Name, loginRefused)
 	case err != nil:
-		s.opts.Metrics.login(s.opts.Name, "failed")
+		s.opts.Metrics.login(s.opts.Name, loginFailed)
 	default:
 		l.refused, l.refusedPair = nil, [2]string{}
-		s.opts.Metrics.login(s.opts.Name, "ok")
+		s.opts.Metrics.login(s.opts.Name, loginOK)
 	}
 	return fresh, err
 }

@@ -59,6 +59,17 @@ func (m *Metrics) call(backend, method, kind string, status int, took time.Durat
 	m.seconds.WithLabelValues(backend, method, kind).Observe(took.Seconds())
 }
 
+// begin shows the logins of a backend: a counter begins at 0, so that the first
+// one that is refused is an increase.
+func (m *Metrics) begin(backend string) {
+	for _, result := range []string{loginOK, loginRefused, loginFailed} {
+		m.logins.WithLabelValues(backend, result)
+	}
+}
+
+// The results of logins.
+const loginOK, loginRefused, loginFailed = "ok", "refused", "failed"
+
 func (m *Metrics) login(backend, result string) {
 	m.logins.WithLabelValues(backend, result).Inc()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -115,6 +116,19 @@ func TestWrongPassword(t *testing.T) {
 	f.setPassword("another")
 	reg := prometheus.NewRegistry()
 	b := f.open(t, func(o *f5.Options) { o.Metrics = f5.NewMetrics(reg) })
+	wantLogins := func(refused int) {
+		t.Helper()
+		want := fmt.Sprintf(`# HELP landbridge_bigip_logins_total Logins to a BIG-IP, by result: ok, refused or failed.
+# TYPE landbridge_bigip_logins_total counter
+landbridge_bigip_logins_total{backend="bigip/dc1",result="failed"} 0
+landbridge_bigip_logins_total{backend="bigip/dc1",result="ok"} 0
+landbridge_bigip_logins_total{backend="bigip/dc1",result="refused"} %d
+`, refused)
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "landbridge_bigip_logins_total"); err != nil {
+			t.Error(err)
+		}
+	}
+	wantLogins(0) // shown before the first, so that it is an increase
 
 	var units []apply.Unit
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
@@ -140,9 +154,7 @@ func TestWrongPassword(t *testing.T) {
 	if _, refused, _ := f.counts(); refused != 1 {
 		t.Errorf("the wrong password was tried %d times, want once: users get locked out", refused)
 	}
-	if got := testutil.CollectAndCount(reg, "landbridge_bigip_logins_total"); got != 1 {
-		t.Errorf("%d login metrics", got)
-	}
+	wantLogins(1)
 }
 
 func TestNewPasswordIsTriedAtOnce(t *testing.T) {

@@ -117,8 +117,16 @@ landbridge_mq_queue_consumers{` + queue + `, side="pods"} 0x30`,
 			},
 		},
 		"LandbridgeDeadLetters": {
-			fires: []string{`landbridge_mq_messages_total{` + queue + `, outcome="dead"} 0x20 1x10`},
-			quiet: []string{`landbridge_mq_messages_total{` + queue + `, outcome="ack"} 0+9x30`},
+			fires: []string{
+				`landbridge_mq_messages_total{` + queue + `, outcome="dead", ` + a + `} 0x20 1x10`,
+				// A gateway that has begun five minutes ago, with one.
+				`landbridge_mq_messages_total{` + queue + `, outcome="dead", ` + a + `} _x25 1x5`,
+			},
+			quiet: []string{
+				`landbridge_mq_messages_total{` + queue + `, outcome="ack", ` + a + `} 0+9x30`,
+				`landbridge_mq_messages_total{` + queue + `, outcome="dead", ` + a + `} 7x30`,
+				`landbridge_mq_messages_total{` + queue + `, outcome="dead", ` + a + `} _x25 0x5`,
+			},
 		},
 		"LandbridgeVMsSilent": {fires: []string{`landbridge_vms{state="silent"} 2x30`}, quiet: []string{`landbridge_vms{state="silent"} 0x30`}},
 		"LandbridgeMessagesOld": {

@@ -58,12 +58,19 @@ func (m *Metrics) of(service state.Ref, queue state.Queue) *series {
 		return nil
 	}
 	l := prometheus.Labels{"service": service.String(), "queue": queue.String()}
-	return &series{labels: l, Metrics: Metrics{
+	s := &series{labels: l, Metrics: Metrics{
 		attempts: m.attempts.MustCurryWith(l), settled: m.settled.MustCurryWith(l), copies: m.copies.MustCurryWith(l),
 		replies: m.replies.MustCurryWith(l), back: m.back.MustCurryWith(l),
 		consumes: m.consumes, endpointsReady: m.endpointsReady, limits: m.limits, inUse: m.inUse, age: m.age,
 		seconds: m.seconds.MustCurryWith(l).(*prometheus.HistogramVec),
 	}}
+	// A counter begins at 0: of one that appears with its first message, no
+	// increase is seen.
+	for _, w := range []what{ack, retry, dead} {
+		s.settled.WithLabelValues(w.String())
+	}
+	s.back.WithLabelValues()
+	return s
 }
 
 func (s *series) attempted(d *broker.Delivery, v verdict) {

@@ -67,10 +67,18 @@ type fault struct{ backend, reason string }
 // annotation, a grant.
 const beforeBackends = "none"
 
+// The stages at which something is written to Kubernetes.
+const (
+	stageTranslate = "translate"
+	stageReport    = "report"
+	stageGate      = "gate"
+	stageRoster    = "roster"
+)
+
 // NewMetrics registers the reconciler's metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
-	return &Metrics{
+	m := &Metrics{
 		leader: f.NewGauge(prometheus.GaugeOpts{
 			Name: "landbridge_leader", Help: "1 while this process is the leader and may make changes outside.",
 		}),
@@ -87,6 +95,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Services of which there is something to know although they are as asked, by reason and backend, as the leader knows.",
 		}, []string{"backend", "reason"})),
 	}
+	for _, stage := range []string{stageTranslate, stageReport, stageGate, stageRoster} {
+		m.errors.WithLabelValues(stage) // a counter begins at 0
+	}
+	return m
 }
 
 func (m *Metrics) leading(yes bool) {

@@ -2,9 +2,11 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"landbridge.dev/sync/apply"
 	"landbridge.dev/sync/ledger"
@@ -69,6 +71,25 @@ func TestServicesNotAsAsked(t *testing.T) {
 	m.leading(true)
 	m.stands(cart, []fault{{"none", "Paused"}}, nil)
 	expect("leading again", map[string]int{"none Paused": 1})
+}
+
+// Each stage is shown before something fails there, so that the first failure is
+// an increase.
+func TestKubernetesErrorsBeginAtZero(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	m := NewMetrics(reg)
+	m.failed("gate")
+	want := `# HELP landbridge_kubernetes_errors_total Writes to Kubernetes that failed and are tried again, by stage: translate, report, gate, roster.
+# TYPE landbridge_kubernetes_errors_total counter
+landbridge_kubernetes_errors_total{stage="gate"} 1
+landbridge_kubernetes_errors_total{stage="report"} 0
+landbridge_kubernetes_errors_total{stage="roster"} 0
+landbridge_kubernetes_errors_total{stage="translate"} 0
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "landbridge_kubernetes_errors_total"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestFaultsOfAService(t *testing.T) {

@@ -44,12 +44,12 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	if r.watch.WaitSynced(ctx) {
 		r.awaitFirst()
 		for range translators {
-			part(func(ctx context.Context) error { return r.drain(ctx, r.inputs, "translate", r.translateFirst) })
+			part(func(ctx context.Context) error { return r.drain(ctx, r.inputs, stageTranslate, r.translateFirst) })
 		}
 		for range reporters {
-			part(func(ctx context.Context) error { return r.drain(ctx, r.statuses, "report", r.report) })
-			part(func(ctx context.Context) error { return r.drain(ctx, r.gates, "gate", r.gate) })
-			part(func(ctx context.Context) error { return r.drain(ctx, r.rosters, "roster", r.writeRoster) })
+			part(func(ctx context.Context) error { return r.drain(ctx, r.statuses, stageReport, r.report) })
+			part(func(ctx context.Context) error { return r.drain(ctx, r.gates, stageGate, r.gate) })
+			part(func(ctx context.Context) error { return r.drain(ctx, r.rosters, stageRoster, r.writeRoster) })
 		}
 	}
 	part(r.actAlways)
