@@ -10,6 +10,8 @@ const (
 	leading = `landbridge_leader{` + a + `} 1x30
 landbridge_leader{` + b + `} 0x30
 `
+	readEvery300 = `landbridge_resync_interval_seconds{backend="bigip/dc1", ` + a + `} 300x30
+`
 	queue = `service="shop/orders", queue="orders.work"`
 )
 
@@ -62,8 +64,23 @@ landbridge_certificate_expiry_timestamp_seconds{backend="bigip/dc1", unit="https
 			quiet: []string{`landbridge_drift_repaired_total{backend="bigip/dc1"} 3x30`},
 		},
 		"LandbridgeReadsOld": {
-			fires: []string{leading + `landbridge_last_full_read_timestamp_seconds{backend="bigip/dc1", ` + a + `} -60x30`},
-			quiet: []string{leading + `landbridge_last_full_read_timestamp_seconds{backend="bigip/dc1", ` + a + `} 0+60x30`},
+			fires: []string{
+				leading + readEvery300 + `landbridge_last_full_read_timestamp_seconds{backend="bigip/dc1", ` + a + `} -60x30`,
+				leading + `landbridge_resync_interval_seconds{backend="bigip/dc1", ` + a + `} 60x30
+landbridge_last_full_read_timestamp_seconds{backend="bigip/dc1", ` + a + `} 1200x30`,
+			},
+			quiet: []string{
+				leading + readEvery300 + `landbridge_last_full_read_timestamp_seconds{backend="bigip/dc1", ` + a + `} 0+60x30`,
+				leading + readEvery300 + `landbridge_last_full_read_timestamp_seconds{backend="bigip/dc1", ` + a + `} 60x30`,
+				// Once an hour, and read when it was started.
+				leading + `landbridge_resync_interval_seconds{backend="bigip/dc1", ` + a + `} 3600x30
+landbridge_last_full_read_timestamp_seconds{backend="bigip/dc1", ` + a + `} -7200x30`,
+				// Never, as the speaker.
+				leading + `landbridge_last_full_read_timestamp_seconds{backend="bgp", ` + a + `} -7200x30`,
+				// Each second, and scraped each minute.
+				leading + `landbridge_resync_interval_seconds{backend="bigip/dc1", ` + a + `} 1x30
+landbridge_last_full_read_timestamp_seconds{backend="bigip/dc1", ` + a + `} 1740x30`,
+			},
 		},
 		"LandbridgeLoginsFail": {
 			fires: []string{`landbridge_bigip_logins_total{backend="bigip/dc1", result="refused"} 0+1x30`},
@@ -93,7 +110,10 @@ landbridge_bigip_call_seconds_bucket{backend="bigip/dc1", le="+Inf"} 0+9x30`},
 			quiet: []string{`landbridge_kubernetes_errors_total{stage="report"} 0+1x30`},
 		},
 		"LandbridgeBrokerAway": {
-			fires: []string{`landbridge_mq_connected{pod="g", vhost="/", role="consume"} 0x30`},
+			fires: []string{
+				`landbridge_mq_connected{pod="g", vhost="/", role="consume"} 0x30`,
+				`landbridge_mq_connected{pod="controller", vhost="/", role="control"} 0x30`,
+			},
 			quiet: []string{`landbridge_mq_connected{pod="g", vhost="/", role="consume"} 1x30`},
 		},
 		"LandbridgeQueueGrows": {

@@ -20,6 +20,7 @@ type Metrics struct {
 	backoff  *prometheus.GaugeVec
 	drains   *prometheus.GaugeVec
 	lastRead *prometheus.GaugeVec
+	resync   *prometheus.GaugeVec
 	drift    *prometheus.CounterVec
 	changes  *prometheus.HistogramVec
 	oldest   *ages
@@ -68,10 +69,20 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		lastRead: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "landbridge_last_full_read_timestamp_seconds", Help: "When all of a backend was last read, in Unix time.",
 		}, []string{"backend"}),
+		resync: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "landbridge_resync_interval_seconds", Help: "How often all of a backend is read anew, as configured; there where it is at all.",
+		}, []string{"backend"}),
 		drift: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "landbridge_drift_repaired_total",
 			Help: "Changes made because a resync found something of ours changed outside, not because anything else was asked for.",
 		}, []string{"backend"}),
+	}
+}
+
+// begin shows how often a backend is read anew; nothing of one that is not.
+func (m *Metrics) begin(backend string, resync time.Duration) {
+	if m != nil && resync > 0 {
+		m.resync.WithLabelValues(backend).Set(resync.Seconds())
 	}
 }
 
@@ -112,7 +123,8 @@ func (m *Metrics) queued(backend string, waiting, backingOff, draining int, olde
 	m.backoff.WithLabelValues(backend).Set(float64(backingOff))
 	m.drains.WithLabelValues(backend).Set(float64(draining))
 	m.oldest.set(backend, oldest)
-	m.drift.WithLabelValues(backend) // a counter begins at 0
+	m.drift.WithLabelValues(backend) // counters begin at 0
+	m.readErrs.WithLabelValues(backend)
 }
 
 func (m *Metrics) repaired(backend string, changes int) {

@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap"
 
 	"landbridge.dev/backends/memory"
 	"landbridge.dev/sync/apply"
+	"landbridge.dev/sync/ledger"
 	"landbridge.dev/sync/plan"
 )
 
@@ -137,7 +142,7 @@ func TestMetricsOfDrift(t *testing.T) {
 		b.lead()
 		began := b.on(dc1, "landbridge_last_full_read_timestamp_seconds")
 		pass(6 * time.Minute)
-		b.expect("nobody changed anything", map[string]float64{"landbridge_drift_repaired_total": 0})
+		b.expect("nobody changed anything", map[string]float64{"landbridge_drift_repaired_total": 0, "landbridge_resync_interval_seconds": 300})
 		if later := b.on(dc1, "landbridge_last_full_read_timestamp_seconds"); later != began+300 {
 			t.Errorf("the last full read is shown %v s after the first, want 300", later-began)
 		}
@@ -183,5 +188,29 @@ func TestMetricsOfDrains(t *testing.T) {
 		b.expect("three leave", map[string]float64{"landbridge_draining_members": 3})
 		pass(2 * time.Minute)
 		b.expect("after the deadline", map[string]float64{"landbridge_draining_members": 0})
+	})
+}
+
+// Of a backend that is never read anew no interval is shown: 0 would be one.
+func TestMetricsWithoutResync(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewRegistry()
+		ctx, stop := context.WithCancel(t.Context())
+		w := apply.NewWorker(apply.Options{
+			Backend: memory.New(dc1), Ledger: ledger.New(dc1), Identity: us, NodePartition: "Common", Concurrency: 1,
+			Report: func(apply.Report) {}, Log: zap.NewNop(), Metrics: apply.NewMetrics(registry),
+		})
+		var running sync.WaitGroup
+		running.Go(func() { _ = w.Run(ctx) })
+		synctest.Wait()
+		if n := testutil.CollectAndCount(registry, "landbridge_resync_interval_seconds"); n != 0 {
+			t.Errorf("%d intervals are shown", n)
+		}
+		if n := testutil.CollectAndCount(registry, "landbridge_full_read_errors_total"); n != 1 {
+			t.Errorf("%d counters of failed reads are shown before the first, want one", n)
+		}
+		stop()
+		running.Wait()
 	})
 }

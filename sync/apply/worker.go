@@ -179,6 +179,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		late.Stop()
 		w.term.cut()
 	}()
+	w.Metrics.begin(w.Backend.Name(), w.Resync)
 	w.watch(ctx)
 	w.readAll(ctx)
 	for more := false; ; {
