@@ -114,6 +114,20 @@ func (r *Reconciler) known(ref state.Ref) bool {
 	return r.records[ref] != nil
 }
 
+// since is the time since which a Service with faults is not as asked, as its
+// conditions remember it over restarts; now where they do not.
+func (r *Reconciler) since(ref state.Ref, faults []fault) time.Time {
+	if len(faults) == 0 {
+		return time.Time{}
+	}
+	if svc, exists := r.watch.Service(ref); exists {
+		if since := report.NotAsAskedSince(svc); !since.IsZero() {
+			return since
+		}
+	}
+	return time.Now()
+}
+
 // report writes how a Service stands, if this is the leader and all of it is
 // known.
 func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
@@ -125,7 +139,7 @@ func (r *Reconciler) report(ctx context.Context, ref state.Ref) error {
 	}
 	result, observed, queue, vms := rec.result, rec.observed, r.queueStanding(ref, rec), rec.vms
 	faults, notices := rec.faults(r.ledger.Revisions(ref), queue)
-	r.Metrics.stands(ref, faults, notices)
+	r.Metrics.stands(ref, r.since(ref, faults), faults, notices)
 	newest := r.ledger.Revisions(ref)
 	seen := rec.outside(newest)
 	left := rec.left(newest)
@@ -277,7 +291,7 @@ func (r *Reconciler) forget(ctx context.Context, ref state.Ref) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, exists := r.watch.Service(ref); !exists || r.records[ref] == nil || !r.records[ref].result.Addressed {
-		r.Metrics.stands(ref, nil, nil)
+		r.Metrics.stands(ref, time.Time{}, nil, nil)
 		delete(r.records, ref)
 		delete(r.held, ref)
 		r.ledger.Forget(ref)

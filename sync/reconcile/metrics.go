@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -20,6 +21,8 @@ type Metrics struct {
 	mu              sync.Mutex
 	leads           bool
 	faulty, noticed *reasons
+	// since is when a Service with faults ceased to be as asked.
+	since map[state.Ref]time.Time
 }
 
 // reasons counts Services by something that is to be said of them.
@@ -79,6 +82,7 @@ const (
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
 	m := &Metrics{
+		since: map[state.Ref]time.Time{},
 		leader: f.NewGauge(prometheus.GaugeOpts{
 			Name: "landbridge_leader", Help: "1 while this process is the leader and may make changes outside.",
 		}),
@@ -98,7 +102,37 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, stage := range []string{stageTranslate, stageReport, stageGate, stageRoster} {
 		m.errors.WithLabelValues(stage) // a counter begins at 0
 	}
+	reg.MustRegister(oldest{m, prometheus.NewDesc("landbridge_services_not_as_asked_since_timestamp_seconds",
+		"Since when the one of these Services is not as asked that has not been so for longest, in Unix time; there while there is one.",
+		[]string{"backend", "reason"}, nil)})
 	return m
+}
+
+// oldest is a collector of since when Services are not as asked: by reason, so
+// that there are as many series with many Services as with one.
+type oldest struct {
+	m    *Metrics
+	desc *prometheus.Desc
+}
+
+// Describe is of prometheus.Collector.
+func (o oldest) Describe(ch chan<- *prometheus.Desc) { ch <- o.desc }
+
+// Collect is of prometheus.Collector.
+func (o oldest) Collect(ch chan<- prometheus.Metric) {
+	first := map[fault]time.Time{}
+	o.m.mu.Lock()
+	for ref, faults := range o.m.faulty.of {
+		for _, f := range faults {
+			if at, known := first[f]; !known || o.m.since[ref].Before(at) {
+				first[f] = o.m.since[ref]
+			}
+		}
+	}
+	o.m.mu.Unlock()
+	for f, at := range first {
+		ch <- prometheus.MustNewConstMetric(o.desc, prometheus.GaugeValue, float64(at.Unix()), f.backend, f.reason)
+	}
 }
 
 func (m *Metrics) leading(yes bool) {
@@ -114,6 +148,7 @@ func (m *Metrics) leading(yes bool) {
 	m.leader.Set(v)
 	m.leads = yes
 	if !yes { // what stands is known to another from now on
+		clear(m.since)
 		m.faulty.forget()
 		m.noticed.forget()
 	}
@@ -126,14 +161,20 @@ func (m *Metrics) failed(stage string) {
 }
 
 // stands takes in why a Service is not as asked, and what else there is to know
-// of it; without faults it is, or is gone.
-func (m *Metrics) stands(ref state.Ref, faults, notices []fault) {
+// of it; without faults it is, or is gone. since counts when it has had none
+// before: another reason for the same is not another time.
+func (m *Metrics) stands(ref state.Ref, since time.Time, faults, notices []fault) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.leads {
+		if _, known := m.since[ref]; len(faults) == 0 {
+			delete(m.since, ref)
+		} else if !known {
+			m.since[ref] = since
+		}
 		m.faulty.set(ref, faults)
 		m.noticed.set(ref, notices)
 	}

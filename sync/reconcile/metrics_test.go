@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -52,25 +53,64 @@ func TestServicesNotAsAsked(t *testing.T) {
 			t.Errorf("%s: %v, want %v", when, got, want)
 		}
 	}
+	at := time.Unix(1_800_000_000, 0)
 	cart, shop := state.Ref{Namespace: "shop", Name: "cart"}, state.Ref{Namespace: "shop", Name: "shop"}
-	m.stands(cart, []fault{{"none", "BadAnnotation"}}, nil)
+	m.stands(cart, at, []fault{{"none", "BadAnnotation"}}, nil)
 	expect("a standby knows nothing of the outside", nil)
 	m.leading(true)
-	m.stands(cart, []fault{{"none", "BadAnnotation"}, {"bigip/dc1", "Unreachable"}}, nil)
-	m.stands(shop, []fault{{"bigip/dc1", "Unreachable"}}, nil)
+	m.stands(cart, at, []fault{{"none", "BadAnnotation"}, {"bigip/dc1", "Unreachable"}}, nil)
+	m.stands(shop, at, []fault{{"bigip/dc1", "Unreachable"}}, nil)
 	expect("two of them", map[string]int{"none BadAnnotation": 1, "bigip/dc1 Unreachable": 2})
-	m.stands(cart, []fault{{"bigip/dc1", "AccessDenied"}}, nil)
+	m.stands(cart, at, []fault{{"bigip/dc1", "AccessDenied"}}, nil)
 	expect("another reason", map[string]int{"bigip/dc1 AccessDenied": 1, "bigip/dc1 Unreachable": 1})
-	m.stands(cart, nil, nil)
-	m.stands(cart, nil, nil)
+	m.stands(cart, at, nil, nil)
+	m.stands(cart, at, nil, nil)
 	expect("one is as asked", map[string]int{"bigip/dc1 Unreachable": 1})
-	m.stands(cart, nil, []fault{{"bigip/dc1", "ChangedByHand"}})
+	m.stands(cart, at, nil, []fault{{"bigip/dc1", "ChangedByHand"}})
 	expect("a notice leaves it so", map[string]int{"bigip/dc1 Unreachable": 1})
 	m.leading(false)
 	expect("another leads", nil)
 	m.leading(true)
-	m.stands(cart, []fault{{"none", "Paused"}}, nil)
+	m.stands(cart, at, []fault{{"none", "Paused"}}, nil)
 	expect("leading again", map[string]int{"none Paused": 1})
+}
+
+// Since when Services are not as asked is shown by the one that has not been so for
+// longest, and stays so when only the reason is another.
+func TestNotAsAskedSince(t *testing.T) {
+	t.Parallel()
+	const name = "landbridge_services_not_as_asked_since_timestamp_seconds"
+	reg := prometheus.NewRegistry()
+	m := NewMetrics(reg)
+	expect := func(when string, series ...string) {
+		t.Helper()
+		want := ""
+		if len(series) > 0 {
+			want = "# HELP " + name + " Since when the one of these Services is not as asked that has not been so for longest, in Unix time; there while there is one.\n" +
+				"# TYPE " + name + " gauge\n" + name + strings.Join(series, "\n"+name) + "\n"
+		}
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), name); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	cart, shop := state.Ref{Namespace: "shop", Name: "cart"}, state.Ref{Namespace: "shop", Name: "shop"}
+	away, refused := []fault{{"bigip/dc1", "Unreachable"}}, []fault{{"bigip/dc1", "AccessDenied"}}
+	first, later, latest := time.Unix(1_800_000_000, 0), time.Unix(1_800_000_100, 0), time.Unix(1_800_000_200, 0)
+	m.stands(cart, first, away, nil)
+	expect("a standby knows nothing")
+	m.leading(true)
+	expect("all are as asked")
+	m.stands(shop, later, away, nil)
+	m.stands(cart, first, away, nil)
+	expect("two, the older counts", `{backend="bigip/dc1",reason="Unreachable"} 1.8e+09`)
+	m.stands(cart, latest, refused, nil)
+	expect("another reason", `{backend="bigip/dc1",reason="AccessDenied"} 1.8e+09`, `{backend="bigip/dc1",reason="Unreachable"} 1.8000001e+09`)
+	m.stands(cart, time.Time{}, nil, nil)
+	expect("one is as asked", `{backend="bigip/dc1",reason="Unreachable"} 1.8000001e+09`)
+	m.stands(cart, latest, refused, nil)
+	expect("anew", `{backend="bigip/dc1",reason="AccessDenied"} 1.8000002e+09`, `{backend="bigip/dc1",reason="Unreachable"} 1.8000001e+09`)
+	m.leading(false)
+	expect("another leads")
 }
 
 // Each stage is shown before something fails there, so that the first failure is

@@ -1,6 +1,9 @@
 package report
 
 import (
+	"strings"
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,6 +67,18 @@ func (r *Reporter) stamped(svc *corev1.Service, c metav1.Condition) (metav1.Cond
 		c.LastTransitionTime = have.LastTransitionTime
 	}
 	return c, true
+}
+
+// NotAsAskedSince is the first time since which one of our conditions is False;
+// the zero Time where none is.
+func NotAsAskedSince(svc *corev1.Service) (since time.Time) {
+	for _, c := range svc.Status.Conditions {
+		at := c.LastTransitionTime.Time
+		if strings.HasPrefix(c.Type, translate.Prefix) && c.Status == metav1.ConditionFalse && (since.IsZero() || at.Before(since)) {
+			since = at
+		}
+	}
+	return since
 }
 
 // ipMode is how nodes are to treat the Service's address: one on nodes they may

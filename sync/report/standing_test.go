@@ -241,3 +241,26 @@ func TestTouched(t *testing.T) {
 		t.Error("a Service that only its user wrote to is touched")
 	}
 }
+
+func TestNotAsAskedSince(t *testing.T) {
+	t.Parallel()
+	early, late := time.Unix(1_800_000_000, 0), time.Unix(1_800_000_100, 0)
+	condition := func(kind string, status metav1.ConditionStatus, at time.Time) metav1.Condition {
+		return metav1.Condition{Type: kind, Status: status, LastTransitionTime: metav1.NewTime(at)}
+	}
+	for _, test := range []struct {
+		name       string
+		conditions []metav1.Condition
+		want       time.Time
+	}{
+		{"none", nil, time.Time{}},
+		{"as asked", []metav1.Condition{condition(Programmed, metav1.ConditionTrue, early)}, time.Time{}},
+		{"of others", []metav1.Condition{condition("example.com/Ready", metav1.ConditionFalse, early)}, time.Time{}},
+		{"two parts", []metav1.Condition{condition(Programmed, metav1.ConditionFalse, late), condition(Announced, metav1.ConditionFalse, early)}, early},
+	} {
+		svc := &corev1.Service{Status: corev1.ServiceStatus{Conditions: test.conditions}}
+		if got := NotAsAskedSince(svc); !got.Equal(test.want) {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
