@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -56,6 +57,7 @@ type bench struct {
 	dc1, dc2 *memory.Backend
 	run      *reconcile.Reconciler
 	events   *record.FakeRecorder
+	metrics  *prometheus.Registry
 	away     atomic.Bool // the API server
 	stop     context.CancelFunc
 	ended    chan error
@@ -72,6 +74,7 @@ func start(t *testing.T) *bench {
 	}
 	b := &bench{
 		t: t, config: conf, dc1: memory.New("bigip/dc1"), dc2: memory.New("bigip/dc2"), events: record.NewFakeRecorder(100), ended: make(chan error, 1),
+		metrics: prometheus.NewRegistry(),
 		api: fake.NewClientset(kubeSystem(uid), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, cart(), pods("10.0.0.1")),
 	}
 	b.api.PrependReactor("*", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
@@ -89,6 +92,7 @@ func start(t *testing.T) *bench {
 	})
 	b.run, err = reconcile.New(reconcile.Options{
 		Client: b.api, Reader: b.api, Config: conf, Identity: us, Events: b.events, Log: zap.NewNop(),
+		Metrics: reconcile.NewMetrics(b.metrics), Workers: apply.NewMetrics(b.metrics),
 		Backends: []reconcile.Backend{
 			{Backend: b.dc1, NodePartition: "Common", Concurrency: 4, Resync: 5 * time.Minute},
 			{Backend: b.dc2, NodePartition: "Common", Concurrency: 4, Resync: 5 * time.Minute},
