@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,17 +17,27 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Index joins the images of several architectures under one name.
-func (r Release) Index(binaries []Binary, licences []Licence) (v1.ImageIndex, error) {
+// Index builds the product into a folder and makes the images of several
+// architectures of it, under one name. Each has the licences and the SBOM of its
+// own binary: which modules that is built from may differ.
+func (s Source) Index(ctx context.Context, r Release, archs []string, into string) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-	for _, b := range binaries {
-		image, err := r.of(b.Arch, b.Path, licences)
+	for _, arch := range archs {
+		b, err := s.Build(ctx, r, arch, into)
 		if err != nil {
-			return nil, fmt.Errorf("image for %s: %w", b.Arch, err)
+			return nil, err
+		}
+		licences, err := s.Licences(ctx, b.Path)
+		if err != nil {
+			return nil, err
+		}
+		image, err := r.of(arch, b.Path, licences)
+		if err != nil {
+			return nil, fmt.Errorf("image for %s: %w", arch, err)
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{
 			MediaType: types.OCIManifestSchema1,
-			Platform:  &v1.Platform{OS: "linux", Architecture: b.Arch},
+			Platform:  &v1.Platform{OS: "linux", Architecture: arch},
 		}})
 	}
 	return index, nil

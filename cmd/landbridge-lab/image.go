@@ -38,6 +38,9 @@ func newImage() *cobra.Command {
 }
 
 func (i *imageCommand) run(ctx context.Context, w io.Writer) (err error) {
+	if len(i.archs) == 0 {
+		return errors.New("--arch names no architecture")
+	}
 	source := image.Source{Dir: "."}
 	release := source.Release(ctx)
 	if i.name == "" {
@@ -51,22 +54,7 @@ func (i *imageCommand) run(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	var binaries []image.Binary
-	for _, arch := range i.archs {
-		b, err := source.Build(ctx, release, arch, dir)
-		if err != nil {
-			return err
-		}
-		binaries = append(binaries, b)
-	}
-	if len(binaries) == 0 {
-		return errors.New("--arch names no architecture")
-	}
-	licences, err := source.Licences(ctx, binaries[0].Path)
-	if err != nil {
-		return err
-	}
-	index, err := release.Index(binaries, licences)
+	index, err := source.Index(ctx, release, i.archs, dir)
 	if err != nil {
 		return err
 	}
