@@ -164,8 +164,13 @@ topologySpreadConstraints:
 {{- with (index $.Values $part).priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- range $field := list "nodeSelector" "tolerations" "affinity" }}
-{{- with index $.Values $part $field }}
+{{- include "landbridge.nodes" (list $ (pick (index $.Values $part) "nodeSelector" "tolerations" "affinity")) }}
+{{- end -}}
+
+{{- define "landbridge.nodes" -}}
+{{- $ := index . 0 -}}
+{{- range $field, $value := index . 1 }}
+{{- with $value }}
 {{ $field }}:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -173,6 +178,26 @@ priorityClassName: {{ . }}
 {{- with $.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What the pods of both Jobs say. They run where the controller may, on the network that it has: elsewhere devices may be
+out of reach. Which pods the controller keeps away from is its own affair: a Job runs beside it. */}}
+{{- define "landbridge.job" -}}
+restartPolicy: Never
+enableServiceLinks: false
+{{- include "landbridge.network" . }}
+securityContext:
+  {{- include "landbridge.podSecurity" . | nindent 2 }}
+{{- $nodes := pick .Values.controller "nodeSelector" "tolerations" -}}
+{{- include "landbridge.nodes" (list . (set $nodes "affinity" (pick .Values.controller.affinity "nodeAffinity"))) }}
+{{- end -}}
+
+{{/* Whose network the controller is on. */}}
+{{- define "landbridge.network" -}}
+{{- if .Values.controller.hostNetwork }}
+hostNetwork: true
+dnsPolicy: ClusterFirstWithHostNet
 {{- end }}
 {{- end -}}
 
