@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // The Jobs of hooks run on the nodes, and on the network, on which the controller
@@ -71,6 +72,27 @@ func TestReleaseEndsInTime(t *testing.T) {
 		ends := time.Duration(*job.ActiveDeadlineSeconds) * time.Second
 		if waits < 30*time.Second || waits+time.Minute > ends || ends > test.most {
 			t.Errorf("%s: the command waits for %s, the Job ends after %s, want at most %s", test.values, waits, ends, test.most)
+		}
+	}
+}
+
+// What the check of the configuration needs stands before its Job, and goes with
+// it: the configuration, and the policy for its pod.
+func TestCheckFindsWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	hooks := mustRender(t, combination(t, "bigip")).hooks
+	const when, weight, goes = "helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy"
+	job := find[batchv1.Job](t, hooks, "Job", "landbridge-config-check").Annotations
+	for _, kind := range []string{"ConfigMap", "NetworkPolicy"} {
+		i := slices.IndexFunc(hooks, func(o *unstructured.Unstructured) bool {
+			return o.GetKind() == kind && o.GetName() == "landbridge-config-check"
+		})
+		if i < 0 {
+			t.Fatalf("there is no %s", kind)
+		}
+		got := hooks[i].GetAnnotations()
+		if got[when] != job[when] || got[goes] != job[goes] || got[weight] != "-1" || job[weight] != "" {
+			t.Errorf("%s: %v, the Job: %v", kind, got, job)
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -183,40 +182,6 @@ func single(rule rbacv1.PolicyRule, lease bool) []deploy.Right {
 		}
 	}
 	return all
-}
-
-// What goes out is what the configuration names, and nothing else.
-func TestNetworkPolicies(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		values, name string
-		want         []string
-	}{
-		{"minimal", "landbridge-controller", []string{"53", "53", "443", "6443"}},
-		{"bigip", "landbridge-controller", []string{"53", "53", "443", "6443", "192.0.2.10/32:443", "2001:db8::10/128:8443"}},
-		{"everything", "bridge-controller", []string{"53", "53", "192.0.2.1/32:6443", "443", "198.51.100.1/32:179", "192.0.2.40/32:4318", "5671", "192.0.2.30/32:5673", "15671", "514"}},
-		{"everything", "bridge-gateway", []string{"53", "53", "192.0.2.1/32:6443", "5671", "192.0.2.30/32:5673", "15671", "pods:*", "514"}},
-	} {
-		r := mustRender(t, combination(t, test.values))
-		var got []string
-		for _, rule := range find[networkingv1.NetworkPolicy](t, r.objects, "NetworkPolicy", test.name).Spec.Egress {
-			to := ""
-			for _, peer := range rule.To {
-				if to = "pods:"; peer.IPBlock != nil {
-					to = peer.IPBlock.CIDR + ":"
-				}
-			}
-			if len(rule.Ports) == 0 {
-				got = append(got, to+"*")
-			}
-			for _, p := range rule.Ports {
-				got = append(got, to+p.Port.String())
-			}
-		}
-		if diff := cmp.Diff(test.want, got); diff != "" {
-			t.Errorf("%s %s (-want +got):\n%s", test.values, test.name, diff)
-		}
-	}
 }
 
 // Traces are made where there is a collector, by the controller alone.

@@ -51,7 +51,7 @@ func TestInstallPage(t *testing.T) {
 	for _, o := range r.objects {
 		testObject(t, r, o)
 	}
-	if len(r.hooks) != 3 {
+	if len(r.hooks) != 4 {
 		t.Errorf("%d hooks", len(r.hooks))
 	}
 }

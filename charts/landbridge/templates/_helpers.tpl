@@ -201,6 +201,17 @@ dnsPolicy: ClusterFirstWithHostNet
 {{- end }}
 {{- end -}}
 
+{{/* The first BGP peer that is waited for at a port that takes a privilege which pods do not have. */}}
+{{- define "landbridge.privilegedPeer" -}}
+{{- $found := "" -}}
+{{- range (default dict .Values.config.bgp).peers -}}
+{{- if and .passive (lt (int (default 179 .listenPort)) 1024) (not $found) -}}
+{{- $found = printf "%s at port %d" .name (int (default 179 .listenPort)) -}}
+{{- end -}}
+{{- end -}}
+{{- $found -}}
+{{- end -}}
+
 {{/* An egress rule to the host of a URL: (list URL PORT), PORT where the URL has none. */}}
 {{- define "landbridge.toURL" -}}
 {{- $url := urlParse (index . 0) -}}
