@@ -43,18 +43,25 @@ func TestConfigCheck(t *testing.T) {
 	good := func(map[string]any) {}
 	deployments := s.Kube.Client().AppsV1().Deployments(namespace)
 
-	out, err := s.checked(t, func() error {
-		i := s.installation("landbridge")
-		i.DisableHooks = false
-		_, err := i.Run(load(t), values(good))
-		return err
-	})
-	if want := "/etc/landbridge/dc1 is empty: there is no Secret landbridge-system/landbridge-dc1"; err == nil || !strings.Contains(out, want) {
-		t.Errorf("without the Secret: %v, the Job says\n%s, want %q", err, out, want)
+	elsewhere := func(c map[string]any) { c["tenants"].([]any)[0].(map[string]any)["partitions"] = []any{"elsewhere"} }
+	install := func(why string, change func(config map[string]any), want string) {
+		t.Helper()
+		out, err := s.checked(t, func() error {
+			i := s.installation("landbridge")
+			i.DisableHooks, i.Replace = false, true // one that failed stands in no way
+			_, err := i.Run(load(t), values(change))
+			return err
+		})
+		if err == nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v, the Job says\n%s, want %q", why, err, out, want)
+		}
+		if _, err := deployments.Get(t.Context(), "landbridge", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			t.Errorf("%s: the controller was installed: %v", why, err)
+		}
 	}
-	if _, err := deployments.Get(t.Context(), "landbridge", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		t.Errorf("the controller was installed: %v", err)
-	}
+	install("without the Secret", good, "/etc/landbridge/dc1 is empty: there is no Secret landbridge-system/landbridge-dc1")
+	s.secret(t)
+	install("with a partition that the device does not have", elsewhere, "elsewhere")
 
 	upgrade := func(change func(config map[string]any)) (string, error) {
 		return s.checked(t, func() error {
@@ -64,7 +71,6 @@ func TestConfigCheck(t *testing.T) {
 			return err
 		})
 	}
-	s.secret(t)
 	if out, err := upgrade(good); err != nil {
 		t.Fatalf("with the Secret: %v, the Job says\n%s", err, out)
 	}
@@ -77,7 +83,7 @@ func TestConfigCheck(t *testing.T) {
 			func(c map[string]any) { c["cluster"] = "Prod_1" }, `cluster: "Prod_1" must be a DNS label`,
 		},
 		"a partition that the device does not have": {
-			func(c map[string]any) { c["tenants"].([]any)[0].(map[string]any)["partitions"] = []any{"elsewhere"} }, "elsewhere",
+			elsewhere, "elsewhere",
 		},
 	} {
 		if out, err := upgrade(test.change); err == nil || !strings.Contains(out, test.want) {

@@ -55,6 +55,10 @@ func newSite(t *testing.T) *site {
 			t.Fatal(out.Stderr)
 		}
 	}
+	s.eventually(t, "the namespace is gone", func() bool {
+		out, err := s.Kubectl(t.Context(), "get", "namespace", namespace, "--ignore-not-found", "-o", "name")
+		return err == nil && out.Stdout == ""
+	})
 	flags := genericclioptions.NewConfigFlags(false)
 	kubeconfig, in := w.Kube.Kubeconfig(), namespace
 	flags.KubeConfig, flags.Namespace = &kubeconfig, &in
@@ -247,8 +251,9 @@ func testCombinations(t *testing.T, s *site) {
 
 // A controller that runs as the chart's Deployment says, on the chart's
 // configuration and with its rights alone, serves a Service; `check` misses no
-// right. It begins once the Secret is there. A bad annotation is refused. At the end the hook gives the Service
-// back, so that no finalizer outlives the release.
+// right. It begins once the Secret is there. A bad annotation is refused. At the
+// end the hook gives the Service back, either way, so that no finalizer outlives
+// the release.
 func TestController(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -279,10 +284,8 @@ func TestController(t *testing.T) {
 	if out, err := s.Landbridge(ctx, "check", "--config", p.config(), "--kubeconfig", kubeconfig); err != nil {
 		t.Errorf("check: %v\n%s", err, out.Stdout)
 	}
-	s.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n"+block(t, "install.md", "web.yaml"))
-	s.eventually(t, "the Service is served", func() bool {
-		return strings.Contains(s.programmed(ctx, t), "True")
-	})
+	s.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n")
+	s.serve(t)
 	if virtuals := s.Virtuals(); len(virtuals) != 1 {
 		t.Errorf("on the device stand %v; the log:\n%s", virtuals, c.Log())
 	}
@@ -294,26 +297,45 @@ func TestController(t *testing.T) {
 		return err != nil && strings.Contains(out.Stderr, `landbridge.dev/pod-share: "5%" must be a whole number from 0 to 100`)
 	})
 
-	hook := find[batchv1.Job](t, mustRender(t, values).hooks, "Job", "landbridge-release").Spec.Template.Spec
-	if hook.ServiceAccountName != deployment.Spec.Template.Spec.ServiceAccountName {
-		t.Errorf("the hook runs as %s", hook.ServiceAccountName)
+	release := func(how string, left int) {
+		values["uninstall"] = map[string]any{"release": how}
+		hook := find[batchv1.Job](t, mustRender(t, values).hooks, "Job", "landbridge-release").Spec.Template.Spec
+		if hook.ServiceAccountName != deployment.Spec.Template.Spec.ServiceAccountName {
+			t.Errorf("the hook runs as %s", hook.ServiceAccountName)
+		}
+		if out, err := s.Landbridge(ctx, p.args(hook.Containers[0].Args, kubeconfig)...); err != nil {
+			t.Fatalf("%v: %v\n%s%s", hook.Containers[0].Args, err, out.Stdout, out.Stderr)
+		}
+		if virtuals := s.Virtuals(); len(virtuals) != left {
+			t.Errorf("with uninstall.release=%s stand on the device %v, want %d", how, virtuals, left)
+		}
 	}
-	if out, err := s.Landbridge(ctx, p.args(hook.Containers[0].Args, kubeconfig)...); err != nil {
-		t.Fatalf("%v: %v\n%s%s", hook.Containers[0].Args, err, out.Stdout, out.Stderr)
+	gone := func(when string) {
+		if err := client.CoreV1().Services("shop").Delete(ctx, "web", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.CoreV1().Services("shop").Get(ctx, "web", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			t.Errorf("%s: the Service is held by a finalizer: %v", when, err)
+		}
 	}
+	release("remove", 0)
+	gone("after uninstall.release=remove")
+	s.serve(t)
+	release("keep", 1)
 	s.uninstall(t, "landbridge")
 	if err := c.Stop(ctx); err != nil {
 		t.Error(err)
 	}
-	if virtuals := s.Virtuals(); len(virtuals) != 1 {
-		t.Errorf("on the device stand %v, and all of it should", virtuals)
-	}
-	if err := client.CoreV1().Services("shop").Delete(ctx, "web", metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.CoreV1().Services("shop").Get(ctx, "web", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		t.Errorf("the Service is held by a finalizer: %v", err)
-	}
+	gone("after the release")
+}
+
+// serve applies the Service of docs/install.md, and waits until it is served.
+func (s *site) serve(t *testing.T) {
+	t.Helper()
+	s.apply(t, block(t, "install.md", "web.yaml"))
+	s.eventually(t, "the Service is served", func() bool {
+		return strings.Contains(s.programmed(t.Context(), t), "True")
+	})
 }
 
 func (s *site) programmed(ctx context.Context, t *testing.T) string {

@@ -4,8 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // testPages has the API server, with the release's admission policy, look at each
@@ -53,6 +56,24 @@ func TestInstallPage(t *testing.T) {
 	}
 	if len(r.hooks) != 4 {
 		t.Errorf("%d hooks", len(r.hooks))
+	}
+}
+
+// Where docs/queues.md has pods publish, the chart's Service is.
+func TestQueuesPage(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile(filepath.Join("..", "docs", "queues.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := mustRender(t, parse(t, "{config: {cluster: a, mq: {urls: [amqp://192.0.2.30], credentialsDir: /etc/landbridge/mq}}, gateway: {enabled: true}}"))
+	service := find[corev1.Service](t, r.objects, "Service", "landbridge-gateway")
+	if port := service.Spec.Ports[0].Port; port != 80 {
+		t.Errorf("the Service is at port %d, and http is at 80", port)
+	}
+	urls := regexp.MustCompile(`https?://landbridge-[^/ ]*`).FindAllString(string(raw), -1)
+	if want := []string{"http://" + service.Name + "." + service.Namespace}; !slices.Equal(urls, want) {
+		t.Errorf("the page has %v, want %v", urls, want)
 	}
 }
 
