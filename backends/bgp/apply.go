@@ -28,7 +28,8 @@ func (s *Speaker) Apply(ctx context.Context, units []apply.Unit) []apply.Outcome
 }
 
 func (s *Speaker) unit(ctx context.Context, u apply.Unit) apply.Outcome {
-	out, prefixes := s.enter(ctx, u)
+	began := time.Now()
+	out, changed := s.enter(ctx, u)
 	s.mu.Lock()
 	s.Metrics.routes(len(s.table.of))
 	waited := s.filled && !s.begun && len(s.table.of) > 0
@@ -36,7 +37,12 @@ func (s *Speaker) unit(ctx context.Context, u apply.Unit) apply.Outcome {
 	if waited { // there was nothing to announce until now
 		s.begin()
 	}
+	prefixes := make([]netip.Prefix, len(changed))
+	for i, e := range changed {
+		prefixes[i] = e.prefix
+	}
 	s.tell(prefixes...)
+	s.audit(u.Service, changed, time.Since(began))
 	return out
 }
 
@@ -57,26 +63,32 @@ func (s *Speaker) trace(ctx context.Context, service state.Ref, changes []plan.C
 	}
 }
 
-// enter makes a Unit's changes in the table, until one is refused, and returns
-// the prefixes that the sessions have to be told of.
-func (s *Speaker) enter(ctx context.Context, u apply.Unit) (out apply.Outcome, prefixes []netip.Prefix) {
+// entered is a prefix that the sessions have to be told of, and what the change
+// was for.
+type entered struct {
+	prefix netip.Prefix
+	why    string
+}
+
+// enter makes a Unit's changes in the table, until one is refused.
+func (s *Speaker) enter(ctx context.Context, u apply.Unit) (out apply.Outcome, changed []entered) {
 	for _, c := range u.Changes {
 		if err := ctx.Err(); err != nil {
 			out.Status, out.Reason, out.Err = apply.Unavailable, "Stopped", fmt.Errorf("%s: %w", c, err)
-			return out, prefixes
+			return out, changed
 		}
 		prefix, no := s.change(c)
 		if no != nil {
 			out.Status, out.Stale, out.Reason = apply.Refused, no.stale, no.reason
 			out.Err = fmt.Errorf("%s: %w", c, no.err)
-			return out, prefixes
+			return out, changed
 		}
 		out.Applied++
 		if prefix.IsValid() {
-			prefixes = append(prefixes, prefix)
+			changed = append(changed, entered{prefix, c.Why})
 		}
 	}
-	return out, prefixes
+	return out, changed
 }
 
 // change makes one change in the table. The prefix is invalid where nothing

@@ -17,10 +17,14 @@ type table struct {
 	routes  map[state.ID]*state.Route
 	of      map[netip.Prefix][]*state.Route // sorted by ID
 	leaving map[state.ID]bool               // announced as about to go (RFC 8326)
+	said    map[netip.Prefix]*state.Route   // what the audit trail says that is announced
 }
 
 func newTable() table {
-	return table{routes: map[state.ID]*state.Route{}, of: map[netip.Prefix][]*state.Route{}, leaving: map[state.ID]bool{}}
+	return table{
+		routes: map[state.ID]*state.Route{}, of: map[netip.Prefix][]*state.Route{}, leaving: map[state.ID]bool{},
+		said: map[netip.Prefix]*state.Route{},
+	}
 }
 
 func (t *table) put(r *state.Route) {
