@@ -9,7 +9,8 @@ import (
 )
 
 // allow does what a Service's condition says: it runs `landbridge allow` with
-// the hash in there, as an administrator would.
+// the hash in there, as an administrator would
+// on a laptop: where the Lease is, it knows.
 func allow(ctx context.Context, s *script, args []string) (world.Output, error) {
 	out, err := condition(ctx, s, args)
 	if err != nil {
@@ -19,5 +20,5 @@ func allow(ctx context.Context, s *script, args []string) (world.Output, error) 
 	if hash == nil {
 		return out, fmt.Errorf("the condition of %s asks for no allowance: %s", args[0], out.Stdout)
 	}
-	return s.world.Landbridge(ctx, "allow", hash[1], "--kubeconfig", s.world.Kube.Kubeconfig(), "--lease-namespace", world.Namespace)
+	return s.world.Landbridge(ctx, "allow", hash[1], "--kubeconfig", s.world.Kube.Kubeconfig())
 }

@@ -49,7 +49,7 @@ func landbridge(ctx context.Context, s *script, args []string) (world.Output, er
 	case "version":
 		return s.world.Landbridge(ctx, args...)
 	case "allow": // people allow and wait, with rights of their own
-		own := []string{verb, "--kubeconfig", s.world.Kube.Kubeconfig(), "--lease-namespace", world.Namespace}
+		own := []string{verb, "--kubeconfig", s.world.Kube.Kubeconfig()}
 		return s.world.Landbridge(ctx, append(own, rest...)...)
 	case "share", "release", "plan": // people do, with rights of their own; to plan the controller's would do, but for -f
 		if verb == "plan" && !slices.Contains(rest, "-f") {

@@ -21,6 +21,7 @@ const (
 	docsLog     = "kubectl -n landbridge-system logs job/landbridge-config-check"
 	docsPlan    = "kubectl -n landbridge-system exec deployment/landbridge -- /landbridge plan --config=/etc/landbridge/config/config.yaml"
 	docsRelease = "kubectl -n landbridge-system exec deployment/landbridge -- /landbridge release shop/web --keep --yes --config=/etc/landbridge/config/config.yaml"
+	docsAllow   = "kubectl -n landbridge-system exec deployment/landbridge -- /landbridge allow 0123456789ab"
 	docsForward = "kubectl -n landbridge-system port-forward deployment/landbridge 6060 &"
 	docsLevel   = "curl -X PUT -d level=debug http://127.0.0.1:6060/log-level"
 )
@@ -125,6 +126,7 @@ func (e *endToEnd) documented(ctx context.Context) error {
 		{"operating.md", "kubectl landbridge wait shop/web", "shop/web"},
 		{"runbooks.md", "kubectl -n landbridge-system get lease landbridge -o yaml", "holderIdentity: landbridge-"},
 		{"runbooks.md", "kubectl -n landbridge-system get pods", "Running"},
+		{"operating.md", docsAllow, "plan 0123456789ab is allowed until"},
 	} {
 		out, err := e.asWritten(ctx, d.page, d.command)
 		if err != nil {

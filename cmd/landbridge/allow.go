@@ -43,15 +43,17 @@ func newAllow() *cobra.Command {
 		Long: "Allow releases a brake for exactly the removals that it holds now. Their hash\n" +
 			"stands in the condition and the event of each Service concerned, reason Braked,\n" +
 			"and in the controller's log.\n\n" +
-			"It needs the rights to get and to patch the leader's Lease.",
-		Args: cobra.ExactArgs(1),
+			"It needs the rights to get and to patch the leader's Lease, which the controller\n" +
+			"has: in its pod no more is to be said than the hash.",
+		Example: "  landbridge allow 0123456789ab    # the hash in the condition of a Service, reason Braked",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.run(cmd.Context(), args[0], cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&a.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config)")
-	a.lease.registerName(f)
+	a.lease.registerName(f, leaseOfRelease)
 	return cmd
 }
 
@@ -67,10 +69,7 @@ func (a *allowCommand) run(ctx context.Context, hash string, w io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("kubernetes: %w", err)
 	}
-	namespace, err := a.lease.leaseNamespace()
-	if err != nil {
-		return err
-	}
+	namespace := a.lease.controllersNamespace()
 	until := time.Now().Add(allowFor).UTC().Truncate(time.Second)
 	leases := client.CoordinationV1().Leases(namespace)
 	lease, err := leases.Get(ctx, a.lease.name, metav1.GetOptions{})

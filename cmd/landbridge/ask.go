@@ -26,7 +26,7 @@ type asking struct {
 func (a *asking) register(f *pflag.FlagSet) {
 	f.BoolVar(&a.local, "local", false, "read cluster and devices by itself, with --config and its credentials, instead of asking the running controller; --config implies it")
 	f.StringVarP(&a.namespace, "namespace", "n", "", "namespace of the Services (default: that of the kubeconfig; with --local all)")
-	f.BoolVarP(&a.all, "all-namespaces", "A", false, "the Services of all namespaces: asked in the controller's, --lease-namespace (default: the pod's, or "+defaultNamespace+")")
+	f.BoolVarP(&a.all, "all-namespaces", "A", false, "the Services of all namespaces: asked in the controller's, --lease-namespace")
 	f.DurationVar(&a.patience, "patience", 30*time.Second, "how long to wait for the controller's answer")
 }
 
@@ -49,10 +49,7 @@ func (a *asking) ask(ctx context.Context, c *common, l *leaseFlags, q inquiry.Qu
 	case !service.IsZero():
 		q.Namespace, q.Service = service.Namespace, service.Name
 	case a.all:
-		q.AllNamespaces = true
-		if q.Namespace, err = l.leaseNamespace(); err != nil {
-			q.Namespace = defaultNamespace
-		}
+		q.AllNamespaces, q.Namespace = true, l.controllersNamespace()
 	case a.namespace != "":
 		q.Namespace = a.namespace
 	default:

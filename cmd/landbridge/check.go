@@ -55,7 +55,7 @@ func newCheck() *cobra.Command {
 	}
 	f := cmd.Flags()
 	c.register(f)
-	c.lease.registerName(f)
+	c.lease.registerName(f, leaseOfAsking)
 	f.StringVarP(&c.output, "output", "o", "text", "text or json")
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long one call may take")
 	f.BoolVar(&c.outside, "skip-kubernetes", false, "leave the cluster out, as before an installation, when nobody has rights there yet")

@@ -27,14 +27,23 @@ type leaseFlags struct {
 	tenure tenure
 }
 
+// What is taken for the namespace of the Lease where --lease-namespace does not
+// say it: by a controller, by a command that asks or tells one, and by one that
+// asks which rights somebody has.
+const (
+	leaseOfPod     = "the pod's; it is needed outside of one"
+	leaseOfRelease = "the pod's, or " + defaultNamespace
+	leaseOfAsking  = "the pod's, or that of the ServiceAccount who asks"
+)
+
 // registerName registers the flags that say which Lease.
-func (l *leaseFlags) registerName(f *pflag.FlagSet) {
-	f.StringVar(&l.namespace, "lease-namespace", "", "namespace of the leader's Lease (default: the pod's)")
+func (l *leaseFlags) registerName(f *pflag.FlagSet, otherwise string) {
+	f.StringVar(&l.namespace, "lease-namespace", "", "namespace of the leader's Lease (default: "+otherwise+")")
 	f.StringVar(&l.name, "lease-name", "landbridge", "name of the leader's Lease")
 }
 
 func (l *leaseFlags) register(f *pflag.FlagSet) {
-	l.registerName(f)
+	l.registerName(f, leaseOfPod)
 	f.DurationVar(&l.duration, "lease-duration", 15*time.Second, "how long a standby waits for a silent leader")
 	f.DurationVar(&l.renew, "lease-renew", 10*time.Second, "how long a leader tries to renew before it stops making changes")
 	f.DurationVar(&l.retry, "lease-retry", 2*time.Second, "time between two tries")
@@ -161,4 +170,18 @@ func (l *leaseFlags) leaseNamespace() (string, error) {
 		return "", errors.New("--lease-namespace is needed outside of a pod")
 	}
 	return strings.TrimSpace(string(raw)), nil
+}
+
+// defaultNamespace is where the documentation installs the controller, and where
+// deploy/rbac.yaml has it.
+const defaultNamespace = "landbridge-system"
+
+// controllersNamespace is where a command finds the controller: outside of a pod
+// in the namespace of the documentation.
+func (l *leaseFlags) controllersNamespace() string {
+	namespace, err := l.leaseNamespace()
+	if err != nil {
+		return defaultNamespace
+	}
+	return namespace
 }

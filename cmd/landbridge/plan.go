@@ -58,7 +58,7 @@ func newPlan() *cobra.Command {
 	}
 	p.common.register(cmd.Flags())
 	p.asking.register(cmd.Flags())
-	p.lease.registerName(cmd.Flags())
+	p.lease.registerName(cmd.Flags(), leaseOfRelease)
 	cmd.Flags().StringVarP(&p.output, "output", "o", "text", "text or json")
 	p.files.register(cmd.Flags())
 	return cmd

@@ -149,17 +149,9 @@ func spokenOf(lease *coordinationv1.Lease, all bool, now time.Time) []spoken {
 	return said
 }
 
-// defaultNamespace is where the documentation installs the controller, and where
-// deploy/rbac.yaml has it.
-const defaultNamespace = "landbridge-system"
-
 // sessions are what the controllers of a configuration say of their sessions.
 func (l *leaseFlags) sessions(ctx context.Context, client kubernetes.Interface, c *config.Config) ([]spoken, error) {
-	namespace, err := l.leaseNamespace()
-	if err != nil { // outside of a pod
-		namespace = defaultNamespace
-	}
-	lease, err := client.CoordinationV1().Leases(namespace).Get(ctx, l.name, metav1.GetOptions{})
+	lease, err := client.CoordinationV1().Leases(l.controllersNamespace()).Get(ctx, l.name, metav1.GetOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("what the controller says of its BGP sessions stands on its Lease: %w", err)
 	}

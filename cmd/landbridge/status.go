@@ -54,7 +54,7 @@ func newStatus() *cobra.Command {
 	}
 	s.common.register(cmd.Flags())
 	s.asking.register(cmd.Flags())
-	s.lease.registerName(cmd.Flags())
+	s.lease.registerName(cmd.Flags(), leaseOfRelease)
 	cmd.Flags().StringVarP(&s.output, "output", "o", "text", "text or json")
 	cmd.Flags().DurationVar(&s.measure, "measure", 0, "for how long the share is measured; 0: not (default 5s for one Service)")
 	return cmd
