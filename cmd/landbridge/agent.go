@@ -15,7 +15,8 @@ func newAgent() *cobra.Command {
 			"checks pass, and keeps files with the endpoints of the cluster's services. It\n" +
 			"needs no right but to reach the broker and to write those files. When it is told\n" +
 			"to stop it asks for no new clients, waits for the connections, and leaves.",
-		Args: cobra.NoArgs,
+		Example: "  landbridge agent --config /etc/landbridge/agent.yaml",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, _, err := newLogger(level)
 			if err != nil {

@@ -50,6 +50,8 @@ func newCheck() *cobra.Command {
 			"It changes nothing. Where a device does not show the user's roles, rights are\n" +
 			"tried in transactions that are only validated and cannot succeed.\n\n" +
 			"Exit code 0: no problem (warnings may be there); 1: a problem.",
+		Example: "  landbridge check --config landbridge.yaml\n" +
+			"  landbridge check --config landbridge.yaml --skip-kubernetes   # before anybody has rights in the cluster",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), cmd.OutOrStdout()) },
 	}

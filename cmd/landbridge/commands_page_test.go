@@ -22,10 +22,11 @@ const commandsHead = "# Commands\n\nWhat `landbridge COMMAND --help` says, made 
 func TestCommandsPageIsGenerated(t *testing.T) {
 	t.Parallel()
 	var page bytes.Buffer
-	page.WriteString(commandsHead)
-	for _, cmd := range newRoot().Commands() {
+	root := newRoot()
+	fmt.Fprintf(&page, "%s\n%s\n%s", commandsHead, root.Long, examples(t, root))
+	for _, cmd := range root.Commands() {
 		if cmd.Name() != "help" && cmd.Name() != "completion" {
-			describe(&page, cmd)
+			describe(t, &page, cmd)
 		}
 	}
 	const path = "../../docs/commands.md"
@@ -40,12 +41,31 @@ func TestCommandsPageIsGenerated(t *testing.T) {
 	}
 }
 
-func describe(page *bytes.Buffer, cmd *cobra.Command) {
+// examples is what a command has a person type, to be checked like all that the
+// documentation does. A command without any is half explained.
+func examples(t *testing.T, cmd *cobra.Command) string {
+	t.Helper()
+	if cmd.HasAvailableSubCommands() && cmd.HasParent() {
+		return "" // those have
+	}
+	if cmd.Example == "" {
+		t.Errorf("%s has no example", cmd.CommandPath())
+	}
+	var lines []string
+	for line := range strings.SplitSeq(cmd.Example, "\n") {
+		lines = append(lines, strings.TrimPrefix(line, "  "))
+	}
+	return "\n```sh\n" + strings.Join(lines, "\n") + "\n```\n"
+}
+
+func describe(t *testing.T, page *bytes.Buffer, cmd *cobra.Command) {
+	t.Helper()
 	about := cmd.Long
 	if about == "" {
 		about = cmd.Short + "."
 	}
 	fmt.Fprintf(page, "\n## %s\n\n    %s\n\n%s\n", strings.TrimPrefix(cmd.CommandPath(), "landbridge "), cmd.UseLine(), about)
+	page.WriteString(examples(t, cmd))
 	head := "\n| flag | default | |\n|---|---|---|\n"
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		name := "`--" + f.Name + "`"
@@ -60,6 +80,6 @@ func describe(page *bytes.Buffer, cmd *cobra.Command) {
 		head = ""
 	})
 	for _, sub := range cmd.Commands() {
-		describe(page, sub)
+		describe(t, page, sub)
 	}
 }

@@ -35,8 +35,10 @@ func newController() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "controller",
 		Short: "Keep the devices in step with the cluster, until told to stop",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
+		Example: "  landbridge controller --config landbridge.yaml\n" +
+			"  landbridge controller --config landbridge.yaml --lease-namespace landbridge-system   # outside of a pod",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
 	}
 	f := cmd.Flags()
 	c.register(f)

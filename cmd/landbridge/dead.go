@@ -38,12 +38,15 @@ func newDead() *cobra.Command {
 	}
 	list := &cobra.Command{
 		Use: "list QUEUE|VHOST:QUEUE", Short: "Show the dead letters of a queue, with the reason of each", Args: cobra.ExactArgs(1),
+		Example: "  landbridge dead list orders.work --config landbridge.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return d.list(cmd.Context(), args[0], cmd.OutOrStdout())
 		},
 	}
 	replay := &cobra.Command{
 		Use: "replay QUEUE|VHOST:QUEUE", Short: "Send dead letters back into their queue, with all attempts before them", Args: cobra.ExactArgs(1),
+		Example: "  landbridge dead replay orders.work --id order-4711 --config landbridge.yaml\n" +
+			"  landbridge dead replay orders.work --config landbridge.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return d.replay(cmd.Context(), args[0], cmd.OutOrStdout())
 		},

@@ -49,7 +49,8 @@ func TestDocumentedCommandsExist(t *testing.T) {
 // with these flags, on a cluster and a device of the script's own.
 func TestDocumentedCommandsAreRun(t *testing.T) {
 	t.Parallel()
-	run := map[string]bool{"controller": true} // `landbridge start`
+	// `landbridge start`, `gateway start`, `agent start`
+	run := map[string]bool{"controller": true, "controller --lease-namespace": true, "gateway": true, "agent": true}
 	for _, script := range pages(t, "testenv/testdata/script/*.txtar") {
 		commands, _, _ := strings.Cut(script.text, "\n-- ")
 		for _, m := range scriptCommand.FindAllStringSubmatch(commands, -1) {

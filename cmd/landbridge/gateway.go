@@ -47,8 +47,9 @@ func newGateway() *cobra.Command {
 			"It writes nothing to Kubernetes: what it serves, a controller has written down\n" +
 			"on the Services before. When it is told to stop it takes nothing more, gives\n" +
 			"back what it has not begun, and waits for what pods have.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return g.run(cmd.Context()) },
+		Example: "  landbridge gateway --config landbridge.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return g.run(cmd.Context()) },
 	}
 	f := cmd.Flags()
 	g.register(f)

@@ -40,6 +40,8 @@ func newImport() *cobra.Command {
 			"say what is not carried over, and what is left out and why.\n\n" +
 			"It asks no cluster and changes nothing. Look the manifests through, apply them, and\n" +
 			"see with `landbridge plan` what they do: they move no traffic.",
+		Example: "  landbridge import --device dc1 -n shop --config landbridge.yaml\n" +
+			"  landbridge import --device dc1 -n shop -l app=cart --adopt /web/shop_vs --config landbridge.yaml > cart.yaml",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args, cmd.OutOrStdout()) },
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,7 @@ func execute(ctx context.Context, args []string) int {
 	root := newRoot()
 	if filepath.Base(os.Args[0]) == plugin {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl landbridge"}
+		asPlugin(root)
 	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -41,6 +43,14 @@ func execute(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "landbridge:", err)
 	return 1
+}
+
+// asPlugin has the examples of commands say what is typed by its users.
+func asPlugin(cmd *cobra.Command) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "  landbridge ", "  kubectl landbridge ")
+	for _, sub := range cmd.Commands() {
+		asPlugin(sub)
+	}
 }
 
 // exitCode ends the program with a code and without a message.

@@ -50,6 +50,9 @@ func newPlan() *cobra.Command {
 			"by the annotation landbridge.dev/approved.\n\n" +
 			"Exit code 0: nothing to change; 2: changes; 1: an error, or with -f a Service that\n" +
 			"would be held as it stands for anything but a missing approval.",
+		Example: "  landbridge plan -n shop\n" +
+			"  landbridge plan --config landbridge.yaml     # before there is a controller\n" +
+			"  landbridge plan --config landbridge.yaml -f service.yaml   # what a manifest would change",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.local = p.byItself(cmd.Flags()) || p.files.given()

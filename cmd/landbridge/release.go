@@ -44,8 +44,11 @@ func newRelease() *cobra.Command {
 			"that is ours; what others made stays, and is put back to what it was.\n\n" +
 			"It can be repeated where it was broken off. It needs the rights to read what a\n" +
 			"controller reads, and to patch the Service.",
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args, cmd.OutOrStdout()) },
+		Example: "  landbridge release shop/cart --keep --config landbridge.yaml     # all stays as it serves\n" +
+			"  landbridge release shop/cart --remove --config landbridge.yaml   # what is ours drains and goes",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: c.completeService,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args, cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
 	c.register(f)

@@ -39,7 +39,11 @@ func newShare() *cobra.Command {
 			"--port that of one port. A running controller does the rest; --wait waits for it.\n" +
 			"Where the plan has a problem nothing is written.\n\n" +
 			"It needs the rights to read what a controller reads, and to patch the Service.",
-		Args: cobra.ExactArgs(2),
+		Example: "  landbridge share shop/cart 25 --wait --config landbridge.yaml\n" +
+			"  landbridge share shop/cart 0 --yes --config landbridge.yaml        # back to the VMs, at once\n" +
+			"  landbridge share shop/cart 50 --port https --config landbridge.yaml",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: c.completeService,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.run(cmd.Context(), args[0], args[1], cmd.OutOrStdout())
 		},

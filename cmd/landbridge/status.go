@@ -43,7 +43,11 @@ func newStatus() *cobra.Command {
 			"measured from the device's counters of new connections, for --measure.\n\n" +
 			"Exit code 0; 1 if a device cannot be read, whose part is left out then, or if\n" +
 			"there is no such Service.",
-		Args: cobra.MaximumNArgs(1),
+		Example: "  landbridge status -n shop\n" +
+			"  landbridge status shop/cart\n" +
+			"  landbridge status --config landbridge.yaml   # by itself, also without a controller",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: s.completeService,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && !cmd.Flags().Changed("measure") {
 				s.measure = measureOne

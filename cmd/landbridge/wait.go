@@ -37,8 +37,11 @@ func newWait() *cobra.Command {
 		Long: "Wait returns when the conditions speak of the Service as it is now and are true.\n" +
 			"When the time is over it says what they say, and ends with exit code 1. It\n" +
 			"needs the right to get the Service, and no more.",
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], cmd.OutOrStdout()) },
+		Example: "  landbridge wait shop/cart\n" +
+			"  landbridge wait shop/cart --timeout 5m",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.completeService,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config)")
