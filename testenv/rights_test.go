@@ -20,7 +20,8 @@ import (
 )
 
 // Each right is taken away alone: `check` says which, and that is all it says.
-// What a controller does without the rights to write, the script rights shows.
+// What a controller does without the rights to write, the script rights shows;
+// that each of them is used at all, rightsUsed does.
 func TestEachRightIsMissedByName(t *testing.T) {
 	t.Parallel()
 	w, err := world.Start(t.Context(), world.Options{Dir: t.TempDir(), NoTraffic: true})

@@ -141,13 +141,17 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	used := watchRights(t)
 	testscript.Run(t, testscript.Params{
-		Dir:                filepath.Join("testdata", "script"),
-		Setup:              func(env *testscript.Env) error { return setUp(t.Context(), env) },
+		Dir:                scripts,
+		Setup:              func(env *testscript.Env) error { return setUp(t.Context(), env, used) },
 		Cmds:               commands(),
 		RequireUniqueNames: true,
 	})
 }
+
+// scripts is where the scripts are.
+var scripts = filepath.Join("testdata", "script")
 
 // commandTimeout bounds what a command of a script waits for, unless it says
 // for how long itself.
@@ -168,8 +172,9 @@ type script struct {
 // scriptKey is what a script's state is kept under.
 type scriptKey struct{}
 
-func setUp(ctx context.Context, env *testscript.Env) error {
-	w, err := world.Start(ctx, world.Options{Dir: env.WorkDir})
+func setUp(ctx context.Context, env *testscript.Env, used *rightsUsed) error {
+	flags, collect := used.log(strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
+	w, err := world.Start(ctx, world.Options{Dir: env.WorkDir, APIServerFlags: flags})
 	if err != nil {
 		return err
 	}
@@ -190,6 +195,7 @@ func setUp(ctx context.Context, env *testscript.Env) error {
 				fmt.Fprintln(os.Stderr, "stopping a world:", err)
 			}
 		}
+		collect()
 	})
 	for name, value := range w.Vars() {
 		if name != "DIR" && name != "CLUSTER" {

@@ -77,6 +77,10 @@ type Options struct {
 	// shares: another cluster in the same company. nil: a device of its own.
 	Beside *World
 
+	// APIServerFlags are further ones of the API server, where the nodes are not
+	// real.
+	APIServerFlags []string
+
 	// Progress is told what is built on a first run; nil means nobody.
 	Progress io.Writer
 }
@@ -200,7 +204,7 @@ func (w *World) startNodes(ctx context.Context, o Options) error {
 		if err != nil {
 			return err
 		}
-		w.Kube, err = kube.Start(ctx, kube.Options{Binaries: binaries, Dir: w.dir, Nodes: o.Nodes})
+		w.Kube, err = kube.Start(ctx, kube.Options{Binaries: binaries, Dir: w.dir, Nodes: o.Nodes, APIServerFlags: o.APIServerFlags})
 		return err
 	}
 	binaries, err := node.Build(ctx, o.Progress)
