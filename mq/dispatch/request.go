@@ -24,6 +24,12 @@ const (
 	mostIgnored = 64 << 10
 	// dialTimeout is how long an endpoint may take for a connection.
 	dialTimeout = 3 * time.Second
+	// headerIdempotency is Idempotency-Key on the wire. Spelled like that
+	// net/http would take the request for one that it may send again, by
+	// itself, where a connection ends before the answer: what ends its pod
+	// would end the next one in the same attempt. As it is, it sends again
+	// only that of which no byte had left.
+	headerIdempotency = "idempotency-key"
 )
 
 // newTransport is the way to pods. There is no http.Client on it, which would
@@ -103,7 +109,8 @@ func failed(err error, host string) verdict {
 	return v
 }
 
-// notDialled says that a request never left, because there was no connection.
+// notDialled says that a request never left, because there was no connection
+// (see headerIdempotency).
 func notDialled(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
@@ -138,7 +145,7 @@ func setHeaders(h http.Header, queue string, d *broker.Delivery, a attempt) {
 	}
 	set("Content-Encoding", d.Encoding)
 	set("User-Agent", "landbridge")
-	set("Idempotency-Key", a.id)
+	set(headerIdempotency, a.id)
 	if a.weak {
 		set("Landbridge-Idempotency", "weak")
 	}
