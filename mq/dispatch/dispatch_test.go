@@ -364,43 +364,6 @@ func TestOrderKey(t *testing.T) {
 	}
 }
 
-// A request gets its answer, and of a message that dies its reason.
-func TestReplyTo(t *testing.T) {
-	t.Parallel()
-	s := scene.New(t, node)
-	s.Queue("orders.work")
-	p := newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
-		if r.Header.Get("Mq-H-Bad") != "" {
-			w.WriteHeader(400)
-			return
-		}
-		w.Header().Set("Content-Type", "text/plain")
-		_, _ = w.Write([]byte("pong"))
-	})
-	start(s).Set(ref, consumer(s, p))
-	ch, err := s.Dial().Channel()
-	s.Must(err)
-	answers, err := ch.Consume("amq.rabbitmq.reply-to", "", true, false, false, false, nil)
-	s.Must(err)
-	ask := func(id string, headers amqp.Table) amqp.Delivery {
-		s.Must(ch.Publish("", "orders.work", false, false, amqp.Publishing{ReplyTo: "amq.rabbitmq.reply-to", CorrelationId: id, Headers: headers}))
-		select {
-		case d := <-answers:
-			return d
-		case <-time.After(time.Minute):
-			t.Fatal("no answer")
-		}
-		return amqp.Delivery{}
-	}
-	if d := ask("c1", nil); string(d.Body) != "pong" || d.CorrelationId != "c1" || d.Headers["landbridge-status"] != "200" || d.ContentType != "text/plain" {
-		t.Errorf("answered %+v", d)
-	}
-	if d := ask("c2", amqp.Table{"bad": "yes"}); d.CorrelationId != "c2" || d.Headers["landbridge-status"] != "400" {
-		t.Errorf("answered %+v", d)
-	}
-	empty(s)
-}
-
 // A gateway that is told to stop gives back what it has not begun, and lets
 // pods finish what they have.
 func TestDrain(t *testing.T) {

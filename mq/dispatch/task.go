@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -111,6 +112,9 @@ func (t *task) bury(c *state.QueueConsumer, a attempt, v verdict) error {
 	}
 	t.log.Info("dead letter", zap.String("id", a.id), zap.Int("attempts", a.number), zap.String("reason", bounded(v.why)))
 	v.answer = &answer{contentType: "text/plain; charset=utf-8", body: []byte(bounded(v.why) + "\n")}
+	if v.status < 300 || v.status > 599 {
+		v.status = http.StatusBadGateway // none came, or one that says of a dead message that it had its effect
+	}
 	return t.reply(c, v)
 }
 
