@@ -75,8 +75,13 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		show(c.vms, q.VMRate)
 		show(c.messages, float64(q.Ready), "ready")
 		show(c.messages, float64(q.Unacked), "unacked")
-		if seconds, known := c.handling(s.Service); known && !s.Native {
+		if s.Native {
+			continue
+		}
+		if seconds, known := c.handling(s.Service); known {
 			show(c.needed, PodsNeeded(q, seconds, s.Concurrency))
+		} else if q.Ready > 0 && len(s.Endpoints) == 0 {
+			show(c.needed, 1) // without a first pod nobody would ever know
 		}
 	}
 }

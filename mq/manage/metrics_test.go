@@ -112,3 +112,24 @@ func TestEachMetric(t *testing.T) {
 	s.Must(node.API(t.Context(), http.MethodDelete, "/api/queues/"+s.Vhost+"/orders.work", nil, nil))
 	s.Eventually("of a queue that is not there nothing is shown", func() bool { got = shown(); return len(got) == 0 })
 }
+
+// While nobody knows how long pods take, something that waits needs one where none
+// is: none would come otherwise. Where some are, they are left as they are.
+func TestPodsNeededAtFirst(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Queue("orders.work")
+	none := watch(t, s, func(c *state.QueueConsumer) { c.Native, c.Concurrency, c.Endpoints = false, 16, nil })
+	some := watch(t, s, func(c *state.QueueConsumer) { c.Native, c.Concurrency = false, 16 })
+	ofNone, ofSome := gather(s, none, 0), gather(s, some, 0)
+	s.Eventually("the queue is known", func() bool { _, there := ofNone()["messages ready"]; return there })
+	if v, there := ofNone()["pods_needed"]; there {
+		t.Errorf("nothing waits, and %v pods are needed", v)
+	}
+	s.Publish("orders.work", make([]amqp.Publishing, 500)...)
+	s.Eventually("one is needed", func() bool { return ofNone()["pods_needed"] == 1 })
+	s.Eventually("both know what waits", func() bool { return ofSome()["messages ready"] == 500 })
+	if v, there := ofSome()["pods_needed"]; there {
+		t.Errorf("%v pods are needed, and nobody can know", v)
+	}
+}
