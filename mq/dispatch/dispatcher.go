@@ -54,7 +54,7 @@ type Dispatcher struct {
 	mu      sync.Mutex
 	ctx     context.Context //nolint:containedctx // that of Run, for queues that come later
 	servers map[state.Ref]*server
-	ending  map[state.Queue]chan struct{} // closed when a server that was told to end has
+	ends    map[state.Queue]chan struct{} // of the last server of each: closed when it has ended, and those before it
 	running sync.WaitGroup
 }
 
@@ -63,13 +63,14 @@ func New(o Options) *Dispatcher {
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
-	d := &Dispatcher{Options: o, transport: newTransport(), servers: map[state.Ref]*server{}, ending: map[state.Queue]chan struct{}{}}
+	d := &Dispatcher{Options: o, transport: newTransport(), servers: map[state.Ref]*server{}, ends: map[state.Queue]chan struct{}{}}
 	d.work, d.cut = context.WithCancel(context.Background())
 	return d
 }
 
 // Set makes a Service's queue be served like this from now on; nil, or a native
-// consumer, is not at all.
+// consumer, is not at all. Of two Services with one queue the later waits until the
+// other is not served any more, which may be told after it.
 func (d *Dispatcher) Set(service state.Ref, c *state.QueueConsumer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,13 +81,12 @@ func (d *Dispatcher) Set(service state.Ref, c *state.QueueConsumer) {
 	if s != nil && (c == nil || c.Queue != s.queue) {
 		s.end()
 		delete(d.servers, service)
-		d.ending[s.queue] = s.ended
 		s = nil
 	}
 	switch {
 	case c == nil:
 	case s == nil:
-		s = newServer(d, c, d.ending[c.Queue])
+		s = newServer(d, c)
 		d.servers[service] = s
 		d.start(s)
 	default:
@@ -101,6 +101,7 @@ func (d *Dispatcher) start(s *server) {
 	}
 	ctx, cancel := context.WithCancel(d.ctx)
 	s.cancel = cancel
+	s.before, d.ends[s.queue] = d.ends[s.queue], s.ended
 	d.running.Go(func() {
 		defer cancel()
 		s.run(ctx)

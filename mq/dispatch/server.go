@@ -34,7 +34,7 @@ type server struct {
 	changed   chan struct{} // of one
 	cancel    context.CancelFunc
 	ended     chan struct{}
-	before    chan struct{} // another server of the queue, which has to end first; may be nil
+	before    chan struct{} // ended of the queue's last server, which has to be first; may be nil
 	limiter   *limiter
 	endpoints endpoints
 	pace      pace
@@ -51,9 +51,9 @@ type server struct {
 	handling float64           // seconds a message, lately
 }
 
-func newServer(d *Dispatcher, c *state.QueueConsumer, before chan struct{}) *server {
+func newServer(d *Dispatcher, c *state.QueueConsumer) *server {
 	s := &server{
-		Dispatcher: d, queue: c.Queue, name: c.Queue.String(), changed: make(chan struct{}, 1), ended: make(chan struct{}), before: before,
+		Dispatcher: d, queue: c.Queue, name: c.Queue.String(), changed: make(chan struct{}, 1), ended: make(chan struct{}),
 		limiter:  newLimiter(1),
 		copies:   broker.NewPublisher(d.Hub.Link(c.Queue.Vhost, broker.RolePublish), mostInFlight),
 		log:      d.Log.With(zap.Stringer("service", c.Service), zap.Stringer("queue", c.Queue)),
