@@ -12,9 +12,8 @@ import (
 // There is one more than places, who waits for his. No message changes hands.
 type crew struct {
 	*server
-	sub   *broker.Subscription
+	sub   *intake
 	stop  <-chan struct{}
-	begun *sync.WaitGroup
 	free  atomic.Int32 // workers without a message
 	gone  event        // the broker gives no further message
 	spent event        // the share is used up, for now
@@ -29,8 +28,8 @@ type event struct {
 func (e *event) happen() { e.once.Do(func() { close(e.is) }) }
 
 // crewed takes messages until stop; false when the broker has ended it.
-func (s *server) crewed(sub *broker.Subscription, stop <-chan struct{}, begun *sync.WaitGroup) bool {
-	c := &crew{server: s, sub: sub, stop: stop, begun: begun}
+func (s *server) crewed(sub *intake, stop <-chan struct{}) bool {
+	c := &crew{server: s, sub: sub, stop: stop}
 	c.gone.is, c.spent.is = make(chan struct{}), make(chan struct{})
 	c.hire()
 	select {
@@ -46,7 +45,7 @@ func (s *server) crewed(sub *broker.Subscription, stop <-chan struct{}, begun *s
 // hire adds a worker.
 func (c *crew) hire() {
 	c.free.Add(1)
-	c.begun.Go(c.work)
+	c.sub.begun.Go(c.work)
 }
 
 func (c *crew) work() {

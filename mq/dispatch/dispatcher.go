@@ -48,6 +48,7 @@ type Options struct {
 type Dispatcher struct {
 	Options
 	transport *http.Transport
+	mostWait  time.Duration
 	work      context.Context //nolint:containedctx // of requests: it outlives that of Run by the grace
 	cut       context.CancelFunc
 
@@ -63,7 +64,7 @@ func New(o Options) *Dispatcher {
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
-	d := &Dispatcher{Options: o, transport: newTransport(), servers: map[state.Ref]*server{}, ends: map[state.Queue]chan struct{}{}}
+	d := &Dispatcher{Options: o, transport: newTransport(), mostWait: mostWait, servers: map[state.Ref]*server{}, ends: map[state.Queue]chan struct{}{}}
 	d.work, d.cut = context.WithCancel(context.Background())
 	return d
 }

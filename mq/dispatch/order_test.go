@@ -2,9 +2,13 @@ package dispatch_test
 
 import (
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"landbridge.dev/mq/dispatch"
 	"landbridge.dev/sync/state"
@@ -51,4 +55,98 @@ func TestOrderIsKeptWhenAnotherServiceTakesOver(t *testing.T) {
 	if together.Load() {
 		t.Error("two messages were with pods at a time")
 	}
+}
+
+// keyed are messages of one customer, and a consumer that keeps their order.
+func keyed(c *state.QueueConsumer, n int) (*state.QueueConsumer, []amqp.Publishing) {
+	c.Ordering, c.OrderHeader = state.OrderKey, "customer"
+	all := messages(n)
+	for i := range all {
+		all[i].Headers = amqp.Table{"customer": "c"}
+	}
+	return c, all
+}
+
+// Messages that wait for one that fails are not kept for longer than the broker
+// lets them: they go back to the queue, and come again in their order.
+func TestOrderOfWhatWaitsForLong(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Must(node.AddQueue(t.Context(), s.Vhost, "orders.work", map[string]any{"x-queue-type": "quorum", "x-delivery-limit": 100}))
+	p := newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		if r.Header.Get("Idempotency-Key") == "m0" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	c, all := keyed(consumer(s, p), 6)
+	s.Publish("orders.work", all...)
+	g := start(s)
+	g.SetMostWait(time.Second)
+	g.Set(ref, c)
+	s.Eventually("all are delivered", func() bool { return len(p.keys()) == 6 })
+	empty(s)
+	var order []string
+	for _, r := range p.requests() {
+		if r.key != "m0" {
+			order = append(order, r.key+" redelivered "+r.header.Get("Landbridge-Redelivered"))
+		}
+	}
+	var want []string
+	for _, m := range all[1:] {
+		want = append(want, m.MessageId+" redelivered true")
+	}
+	if diff := cmp.Diff(want, order); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The broker ends a subscription while messages wait for one that fails: none of
+// those is delivered any more, and the next subscription does not wait for them.
+func TestOrderWhenTheSubscriptionEnds(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	classic := func() {
+		s.Must(node.AddQueue(t.Context(), s.Vhost, "orders.work", map[string]any{"x-queue-type": "classic"}))
+	}
+	classic()
+	failed := make(chan struct{}, 100)
+	p := newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		if r.Header.Get("Idempotency-Key") == "m0" {
+			w.WriteHeader(http.StatusInternalServerError)
+			failed <- struct{}{}
+		}
+	})
+	c, all := keyed(consumer(s, p), 6)
+	c.MaxAttempts, c.Retry = 100, []time.Duration{5 * time.Minute}
+	s.Publish("orders.work", all...)
+	start(s).Set(ref, c)
+	<-failed
+	s.Must(node.RemoveQueue(t.Context(), s.Vhost, "orders.work"))
+	classic()
+	s.Publish("orders.work", amqp.Publishing{MessageId: "new", Headers: amqp.Table{"customer": "c"}})
+	s.Eventually("the next message is delivered", func() bool { return p.keys()["new"] == 1 })
+	var keys []string
+	for key := range p.keys() {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	if diff := cmp.Diff([]string{"m0", "new"}, keys); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What goes back often goes by a retry queue at last: the broker drops what
+// exceeds its queue's delivery limit.
+func TestOrderOfWhatGoesBackOften(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Must(node.AddQueue(t.Context(), s.Vhost, "orders.work", map[string]any{"x-queue-type": "quorum", "x-delivery-limit": 20}))
+	c, all := keyed(consumer(s, newPod(t, nil)), 6)
+	c.Retry = []time.Duration{time.Hour}
+	s.Publish("orders.work", all...)
+	g := start(s)
+	g.SetMostWait(-1) // each has waited for too long, always
+	g.Set(ref, c)
+	s.Eventually("all are in the retry queue", func() bool { ready, _ := s.Count("landbridge.test.retry.3600000"); return ready == 6 })
+	s.Eventually("none is left", func() bool { ready, unacked := s.Count("orders.work"); return ready == 0 && unacked == 0 })
 }

@@ -121,7 +121,7 @@ func (s *server) run(ctx context.Context) {
 		}
 		pause, said = firstPause, ""
 		s.shown.consuming(true)
-		s.serve(ctx, sub, prefetch, &open)
+		s.serve(ctx, &intake{Subscription: sub, gone: make(chan struct{})}, prefetch, &open)
 		s.shown.consuming(false)
 	}
 }
@@ -237,8 +237,15 @@ func (s *server) outgrown(prefetch int, age time.Duration) bool {
 	return now <= prefetch/2 || (age > settled && now > prefetch+prefetch/4)
 }
 
+// intake is a subscription, and what was taken of it.
+type intake struct {
+	*broker.Subscription
+	begun sync.WaitGroup // messages
+	gone  chan struct{}  // closed when the broker has ended it: it gives again what was not settled
+}
+
 // serve takes messages of a subscription until it ends, or another is needed.
-func (s *server) serve(ctx context.Context, sub *broker.Subscription, prefetch int, open *sync.WaitGroup) {
+func (s *server) serve(ctx context.Context, sub *intake, prefetch int, open *sync.WaitGroup) {
 	stop := make(chan struct{})
 	reading := make(chan struct{})
 	settings := s.consumer.Load()
@@ -246,22 +253,24 @@ func (s *server) serve(ctx context.Context, sub *broker.Subscription, prefetch i
 		defer close(stop)
 		s.watch(ctx, settings, prefetch, reading)
 	}()
-	var begun sync.WaitGroup
-	alive := s.read(sub, settings.Ordering != state.OrderNone, stop, &begun)
+	alive := s.read(sub, settings.Ordering != state.OrderNone, stop)
+	if !alive {
+		close(sub.gone)
+	}
 	close(reading)
 	<-stop
 	if alive && sub.Cancel() == nil {
-		s.giveBack(sub, &begun)
+		s.giveBack(sub)
 	}
 	if err := sub.Err(); err != nil && ctx.Err() == nil {
 		s.log.Warn("subscription ended", zap.Error(err))
 	}
 	open.Go(func() { // what pods have is settled on its own channel
-		begun.Wait()
+		sub.begun.Wait()
 		sub.Close()
 	})
 	if settings.Ordering != state.OrderNone {
-		begun.Wait() // the next begins where this one has ended, and the broker knows
+		sub.begun.Wait() // the next begins where this one has ended, and the broker knows
 		sub.Close()
 		_ = sub.Session().Unlock(s.Names, s.queue.Name)
 	}
@@ -292,9 +301,9 @@ func (s *server) watch(ctx context.Context, settings *state.QueueConsumer, prefe
 }
 
 // read takes messages until stop; false when the broker has ended it.
-func (s *server) read(sub *broker.Subscription, ordered bool, stop <-chan struct{}, begun *sync.WaitGroup) bool {
+func (s *server) read(sub *intake, ordered bool, stop <-chan struct{}) bool {
 	if !ordered {
-		return s.crewed(sub, stop, begun)
+		return s.crewed(sub, stop)
 	}
 	for s.pace.pay() {
 		d, alive := sub.Next(stop)
@@ -302,33 +311,33 @@ func (s *server) read(sub *broker.Subscription, ordered bool, stop <-chan struct
 			s.pace.refund()
 			return alive
 		}
-		s.enqueue(&task{server: s, sub: sub, delivery: d}, begun)
+		s.enqueue(&task{server: s, sub: sub, delivery: d})
 	}
 	return true // the share is used up, for now
 }
 
 // giveBack returns what was delivered and not begun to the queue, until the
 // subscription has nothing more.
-func (s *server) giveBack(sub *broker.Subscription, begun *sync.WaitGroup) {
+func (s *server) giveBack(sub *intake) {
 	never := make(chan struct{})
 	for {
 		d, _ := sub.Next(never)
 		if d == nil {
 			return
 		}
-		s.putBack(&task{server: s, sub: sub, delivery: d}, begun)
+		s.putBack(&task{server: s, sub: sub, delivery: d})
 	}
 }
 
 // putBack returns a message to the queue. What a share has paid for is
 // delivered; so is what has an order, which a quorum queue would not keep.
-func (s *server) putBack(t *task, begun *sync.WaitGroup) {
+func (s *server) putBack(t *task) {
 	switch keeps := s.work.Err() == nil && s.endpoints.count() > 0; {
 	case keeps && s.consumer.Load().Ordering != state.OrderNone:
-		s.enqueue(t, begun)
+		s.enqueue(t)
 	case keeps && s.pace.paced():
 		s.pace.owe()
-		begun.Go(t.deliver)
+		t.sub.begun.Go(t.deliver)
 	default:
 		if t.delivery.Requeue() == nil {
 			s.shown.requeued()

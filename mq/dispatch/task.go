@@ -30,9 +30,9 @@ const (
 // task is one message, from its delivery until it is settled.
 type task struct {
 	*server
-	sub      *broker.Subscription
+	sub      *intake
 	delivery *broker.Delivery
-	done     func() // of a message in a lane
+	came     time.Time // of a message in a lane
 }
 
 // deliver makes one attempt, and settles the message.
