@@ -105,14 +105,12 @@ func (t *task) back() {
 		t.settle(t.consumer.Load(), attemptOf(t.delivery, time.Now()), v)
 		return
 	}
-	if t.delivery.Requeue() == nil { // it may have gone back by itself
-		t.shown.requeued()
-	}
+	t.requeue()
 }
 
 // ends says that a message cannot be delivered any more: its subscription has
-// ended or all of its session, nobody is left to take it, or the time of grace is
-// over.
+// ended or all of its session, nobody is left who may take it, or the time of grace
+// is over.
 func (t *task) ends() bool {
 	select {
 	case <-t.sub.gone:
@@ -120,7 +118,7 @@ func (t *task) ends() bool {
 	case <-t.sub.Session().Done():
 		return true
 	default:
-		return t.work.Err() != nil || t.endpoints.count() == 0
+		return t.work.Err() != nil || !t.open()
 	}
 }
 

@@ -45,6 +45,7 @@ type server struct {
 	shown     *series
 
 	mu       sync.Mutex
+	shut     chan struct{}     // closed while there is nobody to take messages for
 	declared map[string]uint64 // by name, the epoch in which it was
 	lanes    map[string][]*task
 	answers  *broker.Publisher // nil before the first
@@ -54,10 +55,10 @@ type server struct {
 func newServer(d *Dispatcher, c *state.QueueConsumer) *server {
 	s := &server{
 		Dispatcher: d, queue: c.Queue, name: c.Queue.String(), changed: make(chan struct{}, 1), ended: make(chan struct{}),
-		limiter:  newLimiter(1),
-		copies:   broker.NewPublisher(d.Hub.Link(c.Queue.Vhost, broker.RolePublish), mostInFlight),
-		log:      d.Log.With(zap.Stringer("service", c.Service), zap.Stringer("queue", c.Queue)),
-		declared: map[string]uint64{}, lanes: map[string][]*task{}, shown: d.Metrics.of(c.Service, c.Queue),
+		limiter: newLimiter(1),
+		copies:  broker.NewPublisher(d.Hub.Link(c.Queue.Vhost, broker.RolePublish), mostInFlight),
+		log:     d.Log.With(zap.Stringer("service", c.Service), zap.Stringer("queue", c.Queue)),
+		shut:    make(chan struct{}), declared: map[string]uint64{}, lanes: map[string][]*task{}, shown: d.Metrics.of(c.Service, c.Queue),
 	}
 	s.set(c)
 	return s
@@ -72,6 +73,18 @@ func (s *server) set(c *state.QueueConsumer) {
 		most = 1
 	}
 	s.limiter.bound(most)
+	s.mu.Lock()
+	select {
+	case <-s.shut:
+		if s.open() {
+			s.shut = make(chan struct{})
+		}
+	default:
+		if !s.open() {
+			close(s.shut)
+		}
+	}
+	s.mu.Unlock()
 	select {
 	case s.changed <- struct{}{}:
 	default:
@@ -329,19 +342,38 @@ func (s *server) giveBack(sub *intake) {
 	}
 }
 
-// putBack returns a message to the queue. What a share has paid for is
-// delivered; so is what has an order, which a quorum queue would not keep.
+// putBack returns a message to the queue. What a share has paid for is delivered,
+// when there is a place; so is what has an order, which a quorum queue would not
+// keep.
 func (s *server) putBack(t *task) {
-	switch keeps := s.work.Err() == nil && s.endpoints.count() > 0; {
+	switch keeps := s.work.Err() == nil && s.open(); {
 	case keeps && s.consumer.Load().Ordering != state.OrderNone:
 		s.enqueue(t)
 	case keeps && s.pace.paced():
 		s.pace.owe()
-		t.sub.begun.Go(t.deliver)
+		t.sub.begun.Go(t.deliverLate)
 	default:
-		if t.delivery.Requeue() == nil {
-			s.shown.requeued()
-		}
+		t.requeue()
+	}
+}
+
+// deliverLate delivers a message when there is a place, unless nobody may take it
+// before that.
+func (t *task) deliverLate() {
+	t.mu.Lock()
+	shut := t.shut
+	t.mu.Unlock()
+	if !t.limiter.acquire(shut) {
+		t.requeue()
+		return
+	}
+	defer t.limiter.release()
+	t.deliver()
+}
+
+func (t *task) requeue() {
+	if t.delivery.Requeue() == nil { // it may have gone back by itself
+		t.shown.requeued()
 	}
 }
 

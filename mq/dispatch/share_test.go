@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,5 +117,44 @@ func TestPriority(t *testing.T) {
 				t.Errorf("pods had %d, want %d", n, test.pods)
 			}
 		})
+	}
+}
+
+// A share keeps to the limit, also with what was delivered when it was used up;
+// and when it becomes nothing, what no pod has goes back.
+func TestShareWithinLimit(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Queue("orders.work")
+	var now, had atomic.Int32
+	var together atomic.Bool
+	hold := make(chan struct{})
+	p := newPod(t, func(http.ResponseWriter, *http.Request, int) {
+		if now.Add(1) > 1 {
+			together.Store(true)
+		}
+		defer now.Add(-1)
+		if had.Add(1) > 30 {
+			<-hold
+		}
+		<-time.After(20 * time.Millisecond)
+	})
+	c := consumer(s, p)
+	c.PodShare, c.Concurrency, c.Timeout = 50, 1, time.Minute
+	s.Publish("orders.work", messages(40)...)
+	g := start(s, func(o *dispatch.Options) { o.Rates = rates{rate: 20, consumers: 1, known: true} })
+	g.Set(ref, c)
+	s.Within(time.Minute, "a pod holds one, and others wait here", func() bool {
+		_, unacked := s.Count("orders.work")
+		return had.Load() == 31 && unacked > 1
+	})
+	nothing := *c
+	nothing.PodShare = 0
+	g.Set(ref, &nothing)
+	s.Eventually("what no pod has is back", func() bool { ready, unacked := s.Count("orders.work"); return ready == 9 && unacked == 1 })
+	close(hold)
+	s.Eventually("the pod's has its effect", func() bool { ready, unacked := s.Count("orders.work"); return ready == 9 && unacked == 0 })
+	if together.Load() {
+		t.Error("the pod had two at a time, and may have one")
 	}
 }
