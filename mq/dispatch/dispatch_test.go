@@ -178,6 +178,36 @@ func TestKeyOfAMessageWithoutId(t *testing.T) {
 	empty(s)
 }
 
+// An id that HTTP does not carry as it is goes percent-encoded, and a copy has it
+// as it was.
+func TestKeyOfAnOddId(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Queue("orders.work")
+	p := newPod(t, nil)
+	bad := newPod(t, status(400))
+	c := consumer(s, p)
+	g := start(s)
+	g.Set(ref, c)
+	odd := map[string]string{"a\nb": "a%0Ab", " a ": "%20a%20", "a\x00": "a%00", "a b%é": "a b%é"}
+	for id := range odd {
+		s.Publish("orders.work", amqp.Publishing{MessageId: id})
+	}
+	s.Eventually("all are delivered", func() bool { return len(p.requests()) == len(odd) })
+	got := p.keys()
+	for id, key := range odd {
+		if got[key] != 1 {
+			t.Errorf("%q did not come as %q: %v", id, key, got)
+		}
+	}
+	g.Set(ref, consumer(s, bad))
+	s.Publish("orders.work", amqp.Publishing{MessageId: "a\nb"})
+	s.Eventually("the dead letter has its id", func() bool {
+		dead := s.Drain(deadQueue)
+		return len(dead) == 1 && dead[0].MessageId == "a\nb"
+	})
+}
+
 // Without a ready endpoint nothing is consumed; what was not begun goes back.
 func TestNoEndpointNothingConsumed(t *testing.T) {
 	t.Parallel()

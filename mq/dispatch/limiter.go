@@ -13,6 +13,7 @@ type limiter struct {
 	most    int
 	inUse   int
 	lastCut time.Time
+	raised  time.Time
 	waiting []chan struct{} // each closed when its turn has come
 }
 
@@ -75,13 +76,14 @@ func (l *limiter) cut(began, now time.Time) {
 	l.limit = max(1, l.limit/2)
 }
 
-// calm raises the limit after a second without a cut.
+// calm raises the limit for each second without a cut, however often it is asked.
 func (l *limiter) calm(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now.Sub(l.lastCut) < time.Second {
+	if now.Sub(l.lastCut) < time.Second || now.Sub(l.raised) < time.Second {
 		return
 	}
+	l.raised = now
 	l.limit = min(l.most, l.limit+max(1, l.most/16))
 	l.admit()
 }

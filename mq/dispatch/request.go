@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -145,7 +146,7 @@ func setHeaders(h http.Header, queue string, d *broker.Delivery, a attempt) {
 	}
 	set("Content-Encoding", d.Encoding)
 	set("User-Agent", "landbridge")
-	set(headerIdempotency, a.id)
+	set(headerIdempotency, headerID(a.id))
 	if a.weak {
 		set("Landbridge-Idempotency", "weak")
 	}
@@ -168,6 +169,15 @@ func setHeaders(h http.Header, queue string, d *broker.Delivery, a attempt) {
 			set(headerName(name), value)
 		}
 	}
+}
+
+// headerID is a message id as a header's value: percent-encoded where it holds what
+// HTTP would refuse or take off.
+func headerID(id string) string {
+	if valid(id) && strings.TrimSpace(id) == id {
+		return id
+	}
+	return url.PathEscape(id)
 }
 
 // headerName is the HTTP header of an AMQP header; empty for none. CloudEvents

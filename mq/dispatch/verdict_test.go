@@ -68,6 +68,7 @@ func TestLimiter(t *testing.T) {
 		{"one that began after it", func() { l.cut(began.Add(2*time.Second), began.Add(3*time.Second)) }, 16},
 		{"too soon", func() { l.calm(began.Add(3500 * time.Millisecond)) }, 16},
 		{"a quiet second", func() { l.calm(began.Add(4 * time.Second)) }, 20},
+		{"the same second", func() { l.calm(began.Add(4250 * time.Millisecond)) }, 20},
 		{"a minute", func() {
 			for i := range 60 {
 				l.calm(began.Add(time.Duration(5+i) * time.Second))
