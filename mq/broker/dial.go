@@ -46,6 +46,10 @@ func NewDialer(mq config.MQ, name string) *Dialer { return &Dialer{mq: mq, name:
 // dial opens one connection. Credentials and certificates are read anew.
 func (d *Dialer) dial(ctx context.Context, vhost, role string) (*amqp.Connection, error) {
 	url := d.mq.URLs[int(d.turn.Add(1)-1)%len(d.mq.URLs)]
+	uri, err := amqp.ParseURI(url)
+	if err != nil {
+		return nil, fmt.Errorf("broker %s: %w", url, err)
+	}
 	secure, err := TLS(d.mq)
 	if err != nil {
 		return nil, err
@@ -56,17 +60,14 @@ func (d *Dialer) dial(ctx context.Context, vhost, role string) (*amqp.Connection
 	}
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(d.name + " " + role)
-	conn, err := amqp.DialConfig(url, amqp.Config{
-		SASL: []amqp.Authentication{auth}, Vhost: vhost, Heartbeat: heartbeat, TLSClientConfig: secure, Properties: properties,
-		Dial: func(network, address string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, handshake)
-			defer cancel()
-			c, err := (&net.Dialer{}).DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return patientConn{c}, c.SetDeadline(time.Now().Add(handshake)) // the library lifts it when all is open
-		},
+	secure.ServerName = uri.Host
+	if uri.Scheme != "amqps" {
+		secure = nil
+	}
+	uri.Scheme = "amqp" // the library reads what is under TLS, through the sieve
+	conn, err := amqp.DialConfig(uri.String(), amqp.Config{
+		SASL: []amqp.Authentication{auth}, Vhost: vhost, Heartbeat: heartbeat, Properties: properties,
+		Dial: func(network, address string) (net.Conn, error) { return open(ctx, network, address, secure) },
 	})
 	if err != nil {
 		if conn != nil { // it gives back a half-open one
@@ -78,6 +79,29 @@ func (d *Dialer) dial(ctx context.Context, vhost, role string) (*amqp.Connection
 		d.Presented(url, seen[0])
 	}
 	return conn, nil
+}
+
+// open opens what the library speaks AMQP over; secure is nil for no TLS.
+func open(ctx context.Context, network, address string, secure *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshake)
+	defer cancel()
+	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.SetDeadline(time.Now().Add(handshake)); err != nil { // the library lifts it when all is open
+		return nil, err
+	}
+	c = patientConn{c}
+	if secure != nil {
+		client := tls.Client(c, secure)
+		if err := client.HandshakeContext(ctx); err != nil {
+			_ = c.Close()
+			return nil, err
+		}
+		c = client
+	}
+	return newSieve(c), nil
 }
 
 // patientConn bounds each write: a broker that does not read would otherwise

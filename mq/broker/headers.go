@@ -14,7 +14,7 @@ const (
 	HeaderQueue    = "landbridge-queue"         // of a dead letter: where it was consumed
 	HeaderService  = "landbridge-service"       // that had it last
 	HeaderDead     = "landbridge-dead-lettered" // when it died, RFC 3339
-	HeaderGone     = "landbridge-headers-gone"  // of a dead letter: its headers that did not fit
+	HeaderGone     = "landbridge-headers-gone"  // its headers that did not fit, of a dead letter, or that cannot be read
 	HeaderCopy     = "landbridge-copy"          // by which Publisher knows a copy again
 	OwnHeaders     = "landbridge-"              // what all of them begin with
 )

@@ -13,7 +13,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// The pauses between two tries to connect: they double, with full jitter.
+// The pauses between two tries to connect: they double, with full jitter, until
+// a connection has lasted longer than the longest of them.
 const (
 	firstPause = 100 * time.Millisecond
 	mostPause  = 10 * time.Second
@@ -54,7 +55,7 @@ func (l *Link) Run(ctx context.Context) {
 	for epoch := uint64(1); ctx.Err() == nil; epoch++ {
 		conn, err := l.dialer.dial(ctx, l.vhost, l.role)
 		if err == nil {
-			pause = firstPause
+			began := time.Now()
 			s := newSession(conn, epoch)
 			l.set(s, nil)
 			l.log.Info("connected to the broker", zap.Uint64("epoch", epoch))
@@ -65,6 +66,9 @@ func (l *Link) Run(ctx context.Context) {
 			}
 			l.set(nil, fmt.Errorf("%w: %w", ErrDown, errOr(err, ErrClosed)))
 			s.close()
+			if time.Since(began) > mostPause {
+				pause = firstPause
+			}
 		} else {
 			l.set(nil, fmt.Errorf("%w: %w", ErrDown, err))
 		}

@@ -214,6 +214,28 @@ func TestEndBetweenPublishAndConfirm(t *testing.T) {
 	}
 }
 
+// A connection that is lost again and again right after it came up is made anew
+// less and less often.
+func TestConnectionsThatDoNotLast(t *testing.T) {
+	t.Parallel()
+	peer := peer.New(t)
+	link := connect(t, peer)
+	began := time.Now()
+	for range 5 {
+		s := await(t, link)
+		if _, err := s.Consume(broker.Consumer{Queue: "q", Tag: "t", Prefetch: 1}); err != nil {
+			t.Fatal(err)
+		}
+		peer.Consumed().Conn.Cut()
+		<-s.Done()
+		until(t, "another session", func() bool { next, err := link.Session(); return err == nil && next != s })
+	}
+	// A quarter of 100 ms, 200 ms … 1.6 s at least; were they always the first, 625 ms at most.
+	if took := time.Since(began); took < 775*time.Millisecond {
+		t.Errorf("five were made anew within %s", took)
+	}
+}
+
 // Whatever becomes of others, each message has its own end: 300 of them, each
 // with another fate than the one before.
 func TestEachMessageHasItsOwnEnd(t *testing.T) {

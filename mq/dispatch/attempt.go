@@ -114,6 +114,9 @@ const mostCopied = 120 << 10
 // fit, and says which.
 func shorten(headers map[string]any) {
 	var gone []string
+	if unread, _ := headers[broker.HeaderGone].(string); unread != "" {
+		gone = append(gone, unread)
+	}
 	for broker.HeadersSize(headers) > mostCopied {
 		largest, size := "", 0
 		for name, value := range headers {

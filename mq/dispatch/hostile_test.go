@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"landbridge.dev/sync/state"
 	"landbridge.dev/testenv/broker/scene"
 )
 
@@ -49,24 +51,48 @@ func TestHostileMessages(t *testing.T) {
 	s := scene.New(t, node)
 	s.Queue("orders.work")
 	p := newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
-		if r.Header.Get("Idempotency-Key") == "headers" || r.Header.Get("Idempotency-Key") == "nested" {
+		if key := r.Header.Get("Idempotency-Key"); key == "headers" || key == "nested" || key == "ids" {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	})
-	start(s).Set(ref, consumer(s, p))
+	g := start(s)
+	g.Set(ref, consumer(s, p))
+	// Another tenant's pod has a message all the while.
+	s.Queue("orders.other")
+	begun, answer := make(chan struct{}), make(chan struct{})
+	others := newPod(t, func(http.ResponseWriter, *http.Request, int) {
+		close(begun) // a second time it fails
+		<-answer
+	})
+	other := consumer(s, others)
+	other.Service, other.Queue.Name, other.Timeout = state.Ref{Namespace: "till", Name: "till"}, "orders.other", time.Minute
+	g.Set(other.Service, other)
+	s.Publish("orders.other", amqp.Publishing{MessageId: "other"})
+	<-begun
 	s.Publish("orders.work", amqp.Publishing{MessageId: "first"})
 	s.Eventually("the gateway serves", func() bool { return p.keys()["first"] == 1 })
 	before := connections(s)
 	long := strings.Repeat("x", 64<<10)
+	ids, deep := make([]any, 9000), []any{}
+	for i := range ids {
+		ids[i] = int32(i)
+	}
+	for range 40 {
+		deep = []any{deep}
+	}
 	s.Publish("orders.work",
 		// As large as a frame allows; with what a copy says of its attempts it were larger.
 		amqp.Publishing{MessageId: "headers", Headers: amqp.Table{"a": long, "b": long[:65000], "region": "eu"}},
 		amqp.Publishing{MessageId: "nested", Headers: amqp.Table{"a": amqp.Table{"b": []any{long}, "c": long[:65000]}}},
+		// More in a list, or deeper, than our library reads: it closes the connection.
+		amqp.Publishing{MessageId: "ids", Headers: amqp.Table{"ids": ids, "region": "eu"}},
+		amqp.Publishing{MessageId: "deep", Headers: amqp.Table{"deep": deep, "region": "eu"}},
 		// An address that the broker cannot read, of which its channel dies.
 		amqp.Publishing{MessageId: "reply", ReplyTo: "amq.rabbitmq.reply-to.g1h" + strings.Repeat("A", 33) + "." + strings.Repeat("A", 24) + "=="},
 		amqp.Publishing{MessageId: "last"},
 	)
-	s.Eventually("all have come", func() bool { return len(p.keys()) == 5 })
+	s.Eventually("all have come", func() bool { return len(p.keys()) == 7 })
+	close(answer)
 	empty(s)
 	var dead []string
 	s.Eventually("what leaves no room for a copy is a dead letter", func() bool {
@@ -75,14 +101,18 @@ func TestHostileMessages(t *testing.T) {
 			gone, _ := d.Headers["landbridge-headers-gone"].(string)
 			dead = append(dead, d.MessageId+": "+reason+"; without "+gone)
 		}
-		return len(dead) >= 2
+		return len(dead) >= 3
 	})
 	slices.Sort(dead)
 	if diff := cmp.Diff([]string{
 		"headers: its headers leave no room for those of another attempt: the pod answered 500 Internal Server Error; without a",
+		"ids: its headers could not be read, and another attempt would be without them: the pod answered 500 Internal Server Error; without ids",
 		"nested: its headers leave no room for those of another attempt: the pod answered 500 Internal Server Error; without a",
 	}, dead); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if keys := p.keys(); keys["deep"] != 1 || others.keys()["other"] != 1 {
+		t.Errorf("%d times a message came that has its effect, and %d times another tenant's", keys["deep"], others.keys()["other"])
 	}
 	if diff := cmp.Diff(before, connections(s)); diff != "" {
 		t.Errorf("the connections did not live (-before +after):\n%s", diff)

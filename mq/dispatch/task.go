@@ -68,6 +68,8 @@ func (t *task) settle(c *state.QueueConsumer, a attempt, v verdict) {
 		v.what, v.why = dead, fmt.Sprintf("after %d attempts: %s", a.number, v.why)
 	case broker.HeadersSize(t.delivery.Headers) > mostCopied:
 		v.what, v.why = dead, "its headers leave no room for those of another attempt: "+v.why
+	case text(t.delivery, broker.HeaderGone) != "":
+		v.what, v.why = dead, "its headers could not be read, and another attempt would be without them: "+v.why
 	}
 	if t.work.Err() != nil && v.what != ack {
 		return // told to end: what the pod had is not known, and the broker gives it again

@@ -175,7 +175,11 @@ type Consumer struct {
 }
 
 // Deliver gives it a message without properties.
-func (c *Consumer) Deliver(body string) {
+func (c *Consumer) Deliver(body string) { c.DeliverWith(nil, body) }
+
+// DeliverWith gives it a message with headers, as a table is on the wire, without
+// its length; nil for no properties.
+func (c *Consumer) DeliverWith(headers []byte, body string) {
 	c.Conn.mu.Lock()
 	ch := c.Conn.channels[c.channel]
 	ch.delivered++
@@ -183,7 +187,13 @@ func (c *Consumer) Deliver(body string) {
 	c.Conn.mu.Unlock()
 	header := []byte{0, 60, 0, 0}
 	header = binary.BigEndian.AppendUint64(header, uint64(len(body)))
-	header = append(header, 0, 0)
+	if headers == nil {
+		header = append(header, 0, 0)
+	} else {
+		header = append(header, 0x20, 0)
+		header = binary.BigEndian.AppendUint32(header, uint32(len(headers)))
+		header = append(header, headers...)
+	}
 	c.Conn.send(
 		method(c.channel, basicDeliver, c.Tag, tag, byte(0), "", c.Queue),
 		frame{kind: frameHeader, channel: c.channel, payload: header},
