@@ -29,6 +29,7 @@ var ErrDown = errors.New("no connection to the broker")
 // Its methods are safe for concurrent use.
 type Link struct {
 	dialer      *Dialer
+	tenant      string // whose alone it is; empty for everybody's
 	vhost, role string
 	log         *zap.Logger
 	metrics     *Metrics
@@ -42,10 +43,25 @@ type Link struct {
 // NewLink makes a link; Run connects it. role says what for, in the broker's
 // list of connections and in metrics, which may be nil.
 func NewLink(d *Dialer, vhost, role string, log *zap.Logger, metrics *Metrics) *Link {
-	return &Link{
-		dialer: d, vhost: vhost, role: role, log: log.With(zap.String("vhost", vhost), zap.String("role", role)),
-		metrics: metrics, changed: make(chan struct{}), why: ErrDown,
+	return newLink(d, "", vhost, role, log, metrics)
+}
+
+func newLink(d *Dialer, tenant, vhost, role string, log *zap.Logger, metrics *Metrics) *Link {
+	log = log.With(zap.String("vhost", vhost), zap.String("role", role))
+	if tenant != "" {
+		log = log.With(zap.String("tenant", tenant))
 	}
+	return &Link{
+		dialer: d, tenant: tenant, vhost: vhost, role: role, log: log, metrics: metrics, changed: make(chan struct{}), why: ErrDown,
+	}
+}
+
+// name is what the broker's operators see of it, behind the process's.
+func (l *Link) name() string {
+	if l.tenant == "" {
+		return l.role
+	}
+	return l.role + " (" + l.tenant + ")"
 }
 
 // Run keeps the link up until ctx ends, and returns when its last connection
@@ -53,7 +69,7 @@ func NewLink(d *Dialer, vhost, role string, log *zap.Logger, metrics *Metrics) *
 func (l *Link) Run(ctx context.Context) {
 	pause := firstPause
 	for epoch := uint64(1); ctx.Err() == nil; epoch++ {
-		conn, err := l.dialer.dial(ctx, l.vhost, l.role)
+		conn, err := l.dialer.dial(ctx, l.vhost, l.name())
 		if err == nil {
 			began := time.Now()
 			s := newSession(conn, epoch)
@@ -97,7 +113,7 @@ func (l *Link) set(s *Session, why error) {
 	l.session, l.why = s, why
 	close(l.changed)
 	l.changed = make(chan struct{})
-	l.metrics.up(l.vhost, l.role, s != nil)
+	l.metrics.up(l, s != nil)
 }
 
 // Session is the one that is up; an error, ErrDown among others, if none is.

@@ -13,11 +13,11 @@ type Metrics struct {
 // NewMetrics registers the links' metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{connected: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
-		Name: "landbridge_mq_connected", Help: "1 while a connection to the broker is up, by vhost and role.",
-	}, []string{"vhost", "role"})}
+		Name: "landbridge_mq_connected", Help: "1 while a connection to the broker is up, by vhost, role and the namespace whose alone it is.",
+	}, []string{"vhost", "role", "tenant"})}
 }
 
-func (m *Metrics) up(vhost, role string, yes bool) {
+func (m *Metrics) up(l *Link, yes bool) {
 	if m == nil {
 		return
 	}
@@ -25,5 +25,5 @@ func (m *Metrics) up(vhost, role string, yes bool) {
 	if yes {
 		v = 1
 	}
-	m.connected.WithLabelValues(vhost, role).Set(v)
+	m.connected.WithLabelValues(l.vhost, l.role, l.tenant).Set(v)
 }

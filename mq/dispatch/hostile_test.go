@@ -15,8 +15,8 @@ import (
 	"landbridge.dev/testenv/broker/scene"
 )
 
-// connections are those of a scene's gateway that consume and publish, by their
-// names, which hold the port that each came from.
+// connections are those of a scene's gateway that consume, publish and answer for
+// the namespace till, by their names, which hold the port that each came from.
 func connections(s *scene.Scene) []string {
 	s.TB.Helper()
 	var names []string
@@ -33,12 +33,14 @@ func connections(s *scene.Scene) []string {
 		}
 		names = nil
 		for _, c := range all {
-			if c.User == s.User && (strings.HasSuffix(c.Client.Name, " consume") || strings.HasSuffix(c.Client.Name, " publish")) {
-				names = append(names, c.Client.Name+" "+c.Name)
+			for _, role := range []string{" consume", " publish", " answer (till)"} {
+				if c.User == s.User && strings.HasSuffix(c.Client.Name, role) {
+					names = append(names, c.Client.Name+" "+c.Name)
+				}
 			}
 		}
 		slices.Sort(names)
-		return len(names) == 2
+		return len(names) == 3
 	})
 	return names
 }
@@ -57,16 +59,25 @@ func TestHostileMessages(t *testing.T) {
 	})
 	g := start(s)
 	g.Set(ref, consumer(s, p))
-	// Another tenant's pod has a message all the while.
+	// Another tenant's pod has answered a question, and has a message all the
+	// while.
 	s.Queue("orders.other")
 	begun, answer := make(chan struct{}), make(chan struct{})
-	others := newPod(t, func(http.ResponseWriter, *http.Request, int) {
-		close(begun) // a second time it fails
-		<-answer
+	others := newPod(t, func(_ http.ResponseWriter, r *http.Request, _ int) {
+		if r.Header.Get("Idempotency-Key") == "other" {
+			close(begun) // a second time it fails
+			<-answer
+		}
 	})
 	other := consumer(s, others)
 	other.Service, other.Queue.Name, other.Timeout = state.Ref{Namespace: "till", Name: "till"}, "orders.other", time.Minute
 	g.Set(other.Service, other)
+	asks, err := s.Dial().Channel()
+	s.Must(err)
+	answers, err := asks.Consume("amq.rabbitmq.reply-to", "", true, false, false, false, nil)
+	s.Must(err)
+	s.Must(asks.Publish("", "orders.other", true, false, amqp.Publishing{MessageId: "question", ReplyTo: "amq.rabbitmq.reply-to"}))
+	<-answers
 	s.Publish("orders.other", amqp.Publishing{MessageId: "other"})
 	<-begun
 	s.Publish("orders.work", amqp.Publishing{MessageId: "first"})

@@ -182,10 +182,10 @@ func (t *task) reply(c *state.QueueConsumer, v verdict) error {
 	return nil // at most once: who waits has a time-out, and the effect stands
 }
 
-// answer sends an answer, by a connection on which nothing else is: whoever made
-// an address up closes it (see broker.RoleAnswer).
+// answer sends an answer, by a connection on which nothing is but answers of the
+// namespace: whoever made an address up closes it (see broker.RoleAnswer).
 func (s *server) answer(ctx context.Context, m *broker.Message) broker.Outcome {
-	link := s.Hub.Link(s.queue.Vhost, broker.RoleAnswer)
+	link := s.Hub.LinkOf(s.consumer.Load().Service.Namespace, s.queue.Vhost, broker.RoleAnswer)
 	s.mu.Lock()
 	if s.answers == nil { // few queues have questions
 		s.answers = broker.NewPublisher(link, mostInFlight)
