@@ -28,7 +28,8 @@ type Caller struct {
 }
 
 // NewCaller makes a caller with at most window questions on their way to the
-// broker at a time, and most that wait for their answers: 0 is no limit. late, which
+// broker at a time, and most that wait for their answers, or for the broker to
+// confirm them: it does not while a queue has no leader. 0 is no limit. late, which
 // may be nil, is told of answers that come too late.
 func NewCaller(link *Link, window, most int, late func()) *Caller {
 	c := &Caller{publisher: NewPublisher(link, window), most: most, late: late, waiting: map[string]chan *Delivery{}}
@@ -45,7 +46,7 @@ var ErrBusy = errors.New("too many questions wait for their answers")
 
 // Call asks a question, and waits for the answer until ctx ends. With an answer
 // the outcome is Confirmed; Confirmed without one is a question that was taken,
-// and not answered in time or ErrLost. Down with ErrBusy is one that may be asked
+// and not answered in time or ErrLost. Busy with ErrBusy is one that may be asked
 // again when others have ended.
 func (c *Caller) Call(ctx context.Context, m *Message) (*Delivery, Outcome, error) {
 	id := make([]byte, 16)
@@ -56,9 +57,9 @@ func (c *Caller) Call(ctx context.Context, m *Message) (*Delivery, Outcome, erro
 	}
 	answer := make(chan *Delivery, 1)
 	c.mu.Lock()
-	if c.most > 0 && len(c.waiting) >= c.most {
+	if c.most > 0 && len(c.waiting)+int(c.publisher.owed.Load()) >= c.most {
 		c.mu.Unlock()
-		return nil, Down, ErrBusy
+		return nil, Busy, ErrBusy
 	}
 	c.waiting[m.CorrelationID] = answer
 	c.mu.Unlock()

@@ -2,7 +2,9 @@ package broker_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -48,6 +50,38 @@ func TestQuestionsBesideOneThatIsNeverConfirmed(t *testing.T) {
 			t.Errorf("a question after it: %v", err)
 		}
 	}
+}
+
+// Questions that the broker does not confirm are counted as long as it does not:
+// of a queue without a leader no more are asked than may wait.
+func TestTooManyQuestionsUnconfirmed(t *testing.T) {
+	t.Parallel()
+	const most = 10
+	peer := peer.New(t)
+	c := broker.NewCaller(connect(t, peer), most, most, nil)
+	t.Cleanup(c.Close)
+	var confirm func(multiple bool)
+	for i := range most {
+		stuck := ask(t, c, fmt.Sprint("stuck ", i), 50*time.Millisecond)
+		confirm = peer.Published().Ack
+		if err := <-stuck; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("without a confirm: %v", err)
+		}
+	}
+	if err := <-ask(t, c, "one too many", time.Minute); !errors.Is(err, broker.ErrBusy) {
+		t.Errorf("one too many: %v", err)
+	}
+	confirm(true)
+	until(t, "questions are asked again", func() bool {
+		later := ask(t, c, rand.Text(), 50*time.Millisecond)
+		select {
+		case err := <-later:
+			return !errors.Is(err, broker.ErrBusy)
+		case m := <-peer.Publishes():
+			m.Ack(false)
+			return true
+		}
+	})
 }
 
 // No more questions wait than may, however many come at once.

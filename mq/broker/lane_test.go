@@ -54,6 +54,26 @@ func TestConfirmThatNeverComes(t *testing.T) {
 	other.is(t, "another", broker.Confirmed)
 }
 
+// A message that waits for a place, or for another with its id, until its time is
+// over was not sent: the broker has nothing to do with it.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	peer := peer.New(t)
+	link := connect(t, peer)
+	for what, test := range map[string]struct {
+		window int
+		id     string
+	}{"no place": {1, "other"}, "an id": {2, "stuck"}} {
+		p := broker.NewPublisher(link, test.window)
+		t.Cleanup(p.Close)
+		stuck := publish(t, p, "stuck", time.Minute)
+		m := peer.Published()
+		publish(t, p, test.id, 50*time.Millisecond).is(t, what, broker.Busy)
+		m.Ack(false)
+		stuck.is(t, "the one before", broker.Confirmed)
+	}
+}
+
 // A channel that refuses is given up for another, with nothing lost of what is
 // still on its way there; the ones before are closed when there are many.
 func TestChannelThatRefuses(t *testing.T) {

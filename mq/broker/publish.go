@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -27,11 +28,14 @@ const (
 	Blocked
 	// Down was not sent: there is no connection.
 	Down
+	// Busy was not sent: as many as may be are on their way, or another with
+	// its id is.
+	Busy
 )
 
 // String is the outcome as metrics have it.
 func (o Outcome) String() string {
-	return [...]string{"unknown", "confirmed", "unroutable", "refused", "blocked", "down"}[o]
+	return [...]string{"unknown", "confirmed", "unroutable", "refused", "blocked", "down", "busy"}[o]
 }
 
 // Publisher publishes over a channel of its own, of a link. The channel is
@@ -43,6 +47,7 @@ type Publisher struct {
 	prepare func(*amqp.Channel) error // a channel that was opened; nil for nothing
 	overdue time.Duration
 	worn    time.Duration
+	owed    atomic.Int32 // words of the broker that nobody waits for any more
 
 	mu      sync.Mutex
 	lane    *lane
@@ -63,7 +68,7 @@ func (p *Publisher) Publish(ctx context.Context, m *Message, mandatory bool) (Ou
 	case p.window <- struct{}{}:
 		defer func() { <-p.window }()
 	case <-ctx.Done():
-		return Down, context.Cause(ctx)
+		return Busy, context.Cause(ctx)
 	}
 	pending, outcome, err := p.send(ctx, m, mandatory)
 	if pending == nil {
@@ -96,7 +101,7 @@ func (p *Publisher) send(ctx context.Context, m *Message, mandatory bool) (*pend
 			id = out.MessageId
 		}
 		if turn, err = p.take(ctx, id); err != nil {
-			return nil, Down, err
+			return nil, Busy, err
 		}
 		if l.ch.IsClosed() { // by which the id may have become free
 			if l, outcome, err = p.open(); err != nil {
@@ -129,6 +134,7 @@ func (d *pending) wait(ctx context.Context) (Outcome, error) {
 	select {
 	case <-d.confirm.Done():
 	case <-ctx.Done():
+		d.p.owed.Add(1)
 		go d.outlive()
 		return Unknown, context.Cause(ctx)
 	}
@@ -146,7 +152,10 @@ const overdue = 30 * time.Second
 // then nobody knows, and the id is free. A Caller's is kept until its session
 // ends: the answers to other questions come on it.
 func (d *pending) outlive() {
-	defer func() { _, _ = d.settle() }()
+	defer func() {
+		_, _ = d.settle()
+		d.p.owed.Add(-1)
+	}()
 	if d.p.prepare != nil {
 		<-d.confirm.Done()
 		return
