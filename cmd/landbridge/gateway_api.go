@@ -78,7 +78,7 @@ func (a *apiFlags) open(hub *broker.Hub, s *served, tokens *tokens, metrics *pub
 		Timeout: a.timeout, Body: a.body, Log: log, Metrics: metrics,
 	})
 	server.server = &http.Server{
-		Handler: server.api, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 256 << 10,
+		Handler: server.api, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 256 << 10,
 		ErrorLog: zap.NewStdLog(log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
 	}
 	return server, nil

@@ -43,13 +43,18 @@ type result struct {
 // and answers with a result a line, in their order. The status is 200 when all
 // lines could be read: each result has its own.
 func (s *Server) batch(w http.ResponseWriter, r *http.Request, t target, c Caller) error {
+	most, release, err := s.hold(r, c, batchBodies*s.Body)
+	if err != nil {
+		return err
+	}
+	defer release()
 	input := bufio.NewReaderSize(http.MaxBytesReader(w, r.Body, mostBatch), 64<<10)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	controller := http.NewResponseController(w)
 	_ = controller.EnableFullDuplex() // results go out while lines come in, where HTTP/1 can
-	b := &batch{Server: s, ctx: r.Context(), caller: c, vhost: t.vhost, results: make(chan chan result, window), sent: make(chan sent, window)}
+	b := &batch{Server: s, ctx: r.Context(), caller: c, vhost: t.vhost, lines: newRoom(most), results: make(chan chan result, window), sent: make(chan sent, window)}
 	var working sync.WaitGroup
-	working.Go(func() { b.read(input) })
+	working.Go(func() { b.read(input, w) })
 	working.Go(b.await)
 	defer working.Wait()
 	out := bufio.NewWriter(w)
@@ -81,6 +86,7 @@ type batch struct {
 	ctx     context.Context //nolint:containedctx // the request's
 	caller  Caller
 	vhost   string
+	lines   *room            // for those that are on their way
 	results chan chan result // in the lines' order, each of one
 	sent    chan sent
 }
@@ -90,19 +96,25 @@ type sent struct {
 	line int
 	id   string
 	*broker.Sent
-	until  time.Time
-	result chan<- result
+	until time.Time
+	end   func(result)
 }
 
-func (b *batch) read(input *bufio.Reader) {
+// batchBodies is how many of the longest messages a batch has in hand at most:
+// its line, which may have twice the bytes, and those on their way.
+const batchBodies = 4
+
+func (b *batch) read(input *bufio.Reader, w http.ResponseWriter) {
 	defer close(b.results)
 	defer close(b.sent)
+	defer due(w, time.Time{})
 	for n := 1; ; n++ {
+		due(w, time.Now().Add(b.Reading))
 		raw, err := readLine(input, b.Body)
-		if err != nil && len(raw) == 0 {
+		if err != nil && (len(raw) == 0 || !errors.Is(err, io.EOF)) {
 			if !errors.Is(err, io.EOF) {
 				last := make(chan result, 1)
-				last <- result{Line: n, Status: http.StatusBadRequest, Error: "invalid", Message: err.Error()}
+				last <- resultOf(n, "", b.unread(err))
 				b.results <- last
 			}
 			return
@@ -110,16 +122,24 @@ func (b *batch) read(input *bufio.Reader) {
 		if len(raw) > 0 {
 			its := make(chan result, 1)
 			b.results <- its
-			b.start(n, raw, its)
+			size := int64(len(raw))
+			if !b.lines.take(b.ctx, size) {
+				its <- resultOf(n, "", refuse(http.StatusServiceUnavailable, "unavailable", "the caller has gone; the line was not sent"))
+				continue
+			}
+			b.start(n, raw, func(r result) {
+				b.lines.give(size)
+				its <- r
+			})
 		}
 	}
 }
 
-// start begins to publish a line.
-func (b *batch) start(n int, raw []byte, its chan<- result) {
+// start begins to publish a line; end is told what became of it.
+func (b *batch) start(n int, raw []byte, end func(result)) {
 	m, err := b.parse(b.ctx, b.caller, b.vhost, raw)
 	if err != nil {
-		its <- resultOf(n, "", err)
+		end(resultOf(n, "", err))
 		return
 	}
 	until := time.Now().Add(b.Timeout)
@@ -127,10 +147,10 @@ func (b *batch) start(n int, raw []byte, its chan<- result) {
 	defer cancel()
 	on, err := b.publisher(b.caller, b.vhost).Start(ctx, m)
 	if err != nil { // not sent: once more, with the patience of a single message
-		go func() { its <- resultOf(n, m.ID, b.send(b.ctx, b.caller, b.vhost, m)) }() // batch waits for it
+		go func() { end(resultOf(n, m.ID, b.send(b.ctx, b.caller, b.vhost, m))) }() // batch waits for it
 		return
 	}
-	b.sent <- sent{n, m.ID, on, until, its}
+	b.sent <- sent{n, m.ID, on, until, end}
 }
 
 // patience is how long those behind a message wait for it with their places in
@@ -161,7 +181,7 @@ func (b *batch) await() {
 
 func (b *batch) settle(m sent) {
 	outcome, err := m.Wait(b.ctx, m.until)
-	m.result <- resultOf(m.line, m.id, outcomeError(outcome, err, m.id))
+	m.end(resultOf(m.line, m.id, outcomeError(outcome, err, m.id)))
 }
 
 func resultCode(r result) string {

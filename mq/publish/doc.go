@@ -10,7 +10,7 @@
 // The default vhost is written %2F, the default exchange amq.default. A message
 // is durable, mandatory and confirmed, and each outcome has a status of its
 // own: 202 is in every queue that it was routed to; 422 went nowhere; 429 was
-// refused by a full queue; 503 was never sent; 504 may or may not have arrived,
+// refused by a full queue, or is one too many now; 503 was never sent; 504 may or may not have arrived,
 // and is sent again with the same Idempotency-Key.
 //
 // Who calls is proven by the token of a ServiceAccount, and where he may

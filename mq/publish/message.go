@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -16,12 +17,14 @@ import (
 
 // read makes a message of a request.
 func (s *Server) read(w http.ResponseWriter, r *http.Request) (*broker.Message, error) {
+	due(w, time.Now().Add(s.Reading))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.Body))
+	due(w, time.Time{}) // it would end the request later, too
 	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "too-large", "a message may have %d bytes", s.Body)
 	}
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "invalid", "the body was not read: %w", err)
+		return nil, s.unread(err)
 	}
 	m := &broker.Message{
 		Body: body, ContentType: r.Header.Get("Content-Type"), Encoding: r.Header.Get("Content-Encoding"),
@@ -33,6 +36,20 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (*broker.Message, 
 		}
 	}
 	return m, s.check(m)
+}
+
+// due has what a request's body is read of come until then: who sends nothing
+// would keep his connection, and room, for ever.
+func due(w http.ResponseWriter, until time.Time) {
+	_ = http.NewResponseController(w).SetReadDeadline(until) // a server's can
+}
+
+// unread says why a body, or a line of it, was not read.
+func (s *Server) unread(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return refuse(http.StatusRequestTimeout, "slow", "it did not come within %s; nothing of it was sent", s.Reading)
+	}
+	return refuse(http.StatusBadRequest, "invalid", "it was not read: %w", err)
 }
 
 // check refuses what would cost a channel or the connection, and completes the
@@ -85,7 +102,6 @@ func setProperty(m *broker.Message, name string, values []string) error {
 			return fmt.Errorf("%q must be a number from 0 to 255", value)
 		}
 		m.Priority = uint8(n)
-	case "timeout":
 	default:
 		return errors.New("there is no such property that a caller may set; headers are Mq-H-NAME")
 	}

@@ -20,6 +20,11 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, t target, c Cal
 	if err != nil {
 		return err
 	}
+	_, release, err := s.hold(r, c, s.Body)
+	if err != nil {
+		return err
+	}
+	defer release()
 	m, err := s.read(w, r)
 	if err != nil {
 		return err
@@ -58,6 +63,8 @@ func outcomeError(o broker.Outcome, err error, id string) error {
 		return refuse(http.StatusTooManyRequests, "refused", "message %s was refused by a queue, which may be full; it is in none, or not in all", id)
 	case broker.Blocked:
 		return refuse(http.StatusServiceUnavailable, "blocked", "the broker takes no messages now, for want of memory or disk space; nothing was sent")
+	case broker.Busy:
+		return refuse(http.StatusTooManyRequests, "busy", "message %s had to wait too long: %d of the namespace are on their way, or another with its id, and the broker has not confirmed them; it was not sent", id, window)
 	case broker.Down:
 		return refuse(http.StatusServiceUnavailable, "unavailable", "there is no connection to the broker now; nothing was sent")
 	case broker.Unknown:

@@ -103,6 +103,7 @@ func TestOutcomes(t *testing.T) {
 		{"a header of ours", "shop", "/exchanges/shop.orders/x", "x", []string{"Mq-H-Landbridge-Attempt: 7"}, 400, "invalid"},
 		{"a user id", "shop", "/exchanges/shop.orders/x", "x", []string{"Mq-User-Id: admin"}, 400, "invalid"},
 		{"a reply-to", "shop", "/exchanges/shop.orders/x", "x", []string{"Mq-Reply-To: other"}, 400, "invalid"},
+		{"a timeout", "shop", "/exchanges/shop.orders/x", "x", []string{"Mq-Timeout: 1s"}, 400, "invalid"},
 		{"a bad expiration", "shop", "/exchanges/shop.orders/x", "x", []string{"Mq-Expiration: soon"}, 400, "invalid"},
 		{"a negative expiration", "shop", "/exchanges/shop.orders/x", "x", []string{"Mq-Expiration: -1"}, 400, "invalid"},
 		{"a bad priority", "shop", "/exchanges/shop.orders/x", "x", []string{"Mq-Priority: 256"}, 400, "invalid"},

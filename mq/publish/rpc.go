@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -30,6 +31,11 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request, t target, c Caller)
 	if err != nil {
 		return err
 	}
+	_, release, err := s.hold(r, c, s.Body)
+	if err != nil {
+		return err
+	}
+	defer release()
 	m, err := s.read(w, r)
 	if err != nil {
 		return err
@@ -44,13 +50,13 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request, t target, c Caller)
 	if err != nil {
 		return err
 	}
-	s.Metrics.request(c.Namespace, "answered")
 	status := http.StatusOK
-	if text, ok := d.Headers[broker.HeaderStatus].(string); ok {
-		if n, err := strconv.Atoi(text); err == nil && n >= 200 && n <= 599 {
-			status = n
+	if said, ok := d.Headers[broker.HeaderStatus]; ok {
+		if status, err = strconv.Atoi(fmt.Sprint(said)); err != nil || status < 200 || status > 599 {
+			return refuse(http.StatusBadGateway, "bad-answer", "the answer to question %s has %s %.40q, which is no status from 200 to 599", m.ID, broker.HeaderStatus, fmt.Sprint(said))
 		}
 	}
+	s.Metrics.request(c.Namespace, "answered")
 	if d.ContentType != "" {
 		w.Header().Set("Content-Type", d.ContentType)
 	}

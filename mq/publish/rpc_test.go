@@ -38,6 +38,12 @@ func TestRPC(t *testing.T) {
 				continue
 			case "late":
 				_ = ch.Publish("", unanswered.ReplyTo, false, false, amqp.Publishing{CorrelationId: unanswered.CorrelationId, Body: []byte("late")})
+			case "42", "600", "eu":
+				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Headers: amqp.Table{"landbridge-status": string(d.Body)}})
+				continue
+			case "number":
+				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Headers: amqp.Table{"landbridge-status": int32(503)}})
+				continue
 			case "sorry":
 				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Headers: amqp.Table{"landbridge-status": "409"}, Body: []byte("no")})
 				continue
@@ -62,6 +68,10 @@ func TestRPC(t *testing.T) {
 		code             string
 	}{
 		{"an answer with a status", "/rpc/shop.orders/x", "sorry", nil, 409, ""},
+		{"an answer with a status that is a number", "/rpc/shop.orders/x", "number", nil, 503, ""},
+		{"an answer with a status of two digits", "/rpc/shop.orders/x", "42", nil, 502, "bad-answer"},
+		{"an answer with a status of no class", "/rpc/shop.orders/x", "600", nil, 502, "bad-answer"},
+		{"an answer with a word for a status", "/rpc/shop.orders/x", "eu", nil, 502, "bad-answer"},
 		{"no answer", "/rpc/shop.orders/x?timeout=200ms", "silence", nil, 504, "timeout"},
 		{"nobody there", "/rpc/shop.nowhere/x", "q", nil, 502, "unroutable"},
 		{"not granted", "/rpc/other/x", "q", nil, 403, "forbidden"},

@@ -48,6 +48,10 @@ type Options struct {
 	// Timeout and Body are DefaultTimeout and DefaultBody if they are 0.
 	Timeout time.Duration
 	Body    int64
+	// Held and Reading are DefaultHeld and DefaultReading if they are 0; Held is
+	// a few times Body at least.
+	Held    int64
+	Reading time.Duration
 	Log     *zap.Logger
 	Metrics *Metrics // may be nil
 }
@@ -60,6 +64,8 @@ type Server struct {
 	publishers map[place]*broker.Publisher
 	callers    map[place]*broker.Caller
 	exchanges  map[place]known
+	rooms      map[string]*room // of namespaces
+	whole      *room            // of all
 }
 
 // place is something of one namespace in one vhost, or an exchange of it.
@@ -79,8 +85,15 @@ func New(o Options) *Server {
 	if o.Body == 0 {
 		o.Body = DefaultBody
 	}
+	if o.Held == 0 {
+		o.Held = DefaultHeld
+	}
+	o.Held = max(o.Held, leastHeld, batchBodies*o.Body)
+	if o.Reading == 0 {
+		o.Reading = DefaultReading
+	}
 	return &Server{
-		Options:    o,
+		Options: o, rooms: map[string]*room{}, whole: newRoom(fewTimes * o.Held),
 		publishers: map[place]*broker.Publisher{}, callers: map[place]*broker.Caller{}, exchanges: map[place]known{},
 	}
 }

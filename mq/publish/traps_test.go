@@ -242,6 +242,17 @@ func TestWordsOfTheBroker(t *testing.T) {
 		word.say(p.Published())
 		is(word.what, end, word.status, word.code)
 	}
+	// Another with its id is on its way, and the broker says nothing of it.
+	same := func() answered {
+		return a.call("shop", "POST", "/exchanges/amq.default/orders.work", "x", "Idempotency-Key: same")
+	}
+	if got := same(); got.status != 504 || got.code != "unknown" {
+		t.Errorf("nothing, of an id: answered %d %s", got.status, got.body)
+	}
+	p.Published()
+	if got := same(); got.status != 429 || got.code != "busy" || got.header.Get("Retry-After") == "" {
+		t.Errorf("its id once more: answered %d %s", got.status, got.body)
+	}
 	// An alarm: nothing is sent, and said so. Its beginning and its end cross
 	// messages on their way.
 	answer := func() answered {
