@@ -47,6 +47,12 @@ func brokerCommand(ctx context.Context, s *script, args []string) (world.Output,
 		return world.Output{}, n.RemoveQueue(ctx, "/", args[1])
 	case is(args, "grant", 3):
 		return world.Output{}, n.Grant(ctx, world.BrokerUser, "/", broker.Rights{Configure: args[1], Write: args[2], Read: args[3]})
+	case is(args, "policy", 4):
+		value, err := strconv.Atoi(args[4])
+		if err != nil {
+			return world.Output{}, err
+		}
+		return world.Output{}, n.SetPolicy(ctx, "/", args[1], args[2], map[string]any{args[3]: value})
 	case is(args, "send", 3):
 		count, err := strconv.Atoi(args[3])
 		if err != nil {

@@ -42,6 +42,7 @@ func (c *checkCommand) checkBroker(ctx context.Context, report *checkReport, con
 	}
 	for _, vhost := range vhosts {
 		b.checkVhost(ctx, vhost)
+		b.checkPolicies(ctx, vhost)
 	}
 }
 
@@ -154,6 +155,28 @@ func (b *brokerCheck) checkVhost(ctx context.Context, vhost string) {
 	}
 	if found, err := session.MayDeclare("not of landbridge"); err == nil && found != broker.Denied {
 		b.find("", "rights", f5.Warning, "vhost %s: the user may configure queues that are not %s*, which he need not", vhost, b.names.Prefix())
+	}
+}
+
+// checkPolicies looks for policies of the broker's operators that do harm to
+// queues of ours.
+func (b *brokerCheck) checkPolicies(ctx context.Context, vhost string) {
+	client, err := manage.NewClient(*b.conf.MQ)
+	if err != nil || b.login.Name == "" {
+		return // which is said elsewhere
+	}
+	defer client.Close()
+	spoilt, err := client.Spoilt(ctx, b.names, vhost)
+	if err != nil {
+		b.find("", "policies", f5.Problem, "vhost %s: whether a policy acts on queues of ours is not known: %v", vhost, err)
+		return
+	}
+	for _, s := range spoilt {
+		b.find("", "policies", f5.Warning, "vhost %s: policy %s sets %s of queue %s: copies in it may be lost, be refused or go elsewhere; have its pattern leave out ^%s",
+			vhost, s.Policy, strings.Join(s.Keys, ", "), s.Queue, strings.ReplaceAll(b.names.Prefix(), ".", `\.`))
+	}
+	if len(spoilt) == 0 {
+		b.find("", "policies", f5.OK, "vhost %s: no policy does harm to queues %s*", vhost, b.names.Prefix())
 	}
 }
 

@@ -29,6 +29,7 @@ func (n *Node) API(ctx context.Context, method, path string, body, answer any) e
 		return err
 	}
 	r.SetBasicAuth(Username, Password)
+	r.Header.Set("Content-Type", "application/json") // operator policies insist
 	resp, err := n.http.Do(r)
 	if err != nil {
 		return err
@@ -109,6 +110,13 @@ func (n *Node) AddQueue(ctx context.Context, vhost, queue string, arguments map[
 // RemoveQueue deletes a queue with what is in it.
 func (n *Node) RemoveQueue(ctx context.Context, vhost, queue string) error {
 	return n.API(ctx, http.MethodDelete, queuePath(vhost, queue), nil, nil)
+}
+
+// SetPolicy makes a policy for the queues that a pattern matches.
+func (n *Node) SetPolicy(ctx context.Context, vhost, name, pattern string, definition map[string]any) error {
+	return n.API(ctx, http.MethodPut, "/api/policies/"+url.PathEscape(vhost)+"/"+url.PathEscape(name), map[string]any{
+		"pattern": pattern, "apply-to": "queues", "definition": definition,
+	}, nil)
 }
 
 func queuePath(vhost, queue string) string {
