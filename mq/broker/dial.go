@@ -90,6 +90,7 @@ func open(ctx context.Context, network, address string, secure *tls.Config) (net
 		return nil, err
 	}
 	if err := c.SetDeadline(time.Now().Add(handshake)); err != nil { // the library lifts it when all is open
+		_ = c.Close()
 		return nil, err
 	}
 	c = patientConn{c}

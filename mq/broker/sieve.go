@@ -121,6 +121,9 @@ func goneNote(gone []string) []byte {
 	if len(names) > most {
 		names = names[:most] + "…"
 	}
+	if names == "" {
+		names = "?"
+	}
 	names = strings.ToValidUTF8(names, "?")
 	note := append([]byte{byte(len(HeaderGone))}, HeaderGone+"S"...)
 	note = binary.BigEndian.AppendUint32(note, uint32(len(names))) // of few
@@ -134,21 +137,25 @@ func siftTable(table []byte) (kept []byte, gone []string) {
 		from, to int
 		readable bool
 	}
-	entries := make([]entry, 0, 16)
+	entries, readable := make([]entry, 0, 16), true
 	for at := 0; at < len(table); {
 		e := entry{from: at, to: len(table)}
 		if value := at + 1 + int(table[at]); value < len(table) {
-			size, readable := field(table[value:], 0)
+			size, fine := field(table[value:], 0)
 			if size > 0 { // else nobody knows where it ends
-				e.to, e.readable = value+size, readable
+				e.to, e.readable = value+size, fine
 			}
 		}
+		readable = readable && e.readable
 		entries = append(entries, e)
 		at = e.to
 	}
 	most := mostEntries - 1 // and ours
-	if len(entries) > most {
+	switch {
+	case len(entries) > most:
 		most = mostEntries / 2
+	case readable: // mostly
+		return table, nil
 	}
 	for i, e := range entries {
 		if e.readable && i < most {

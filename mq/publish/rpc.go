@@ -76,7 +76,7 @@ func (s *Server) ask(ctx context.Context, c Caller, vhost string, m *broker.Mess
 	case err == nil:
 		return d, nil
 	case errors.Is(err, broker.ErrBusy):
-		return nil, refuse(http.StatusTooManyRequests, "busy", "%d questions of namespace %s wait for their answers", mostWaiting, c.Namespace)
+		return nil, refuse(http.StatusTooManyRequests, "busy", "%d questions of namespace %s wait for their answers, or for the broker to confirm them; it was not asked", mostWaiting, c.Namespace)
 	case outcome == broker.Confirmed && errors.Is(err, broker.ErrLost), outcome == broker.Unknown && ctx.Err() == nil:
 		return nil, refuse(http.StatusBadGateway, "unknown", "the connection to the broker was lost: whether question %s had its effect is not known", m.ID)
 	case outcome == broker.Confirmed, outcome == broker.Unknown:
