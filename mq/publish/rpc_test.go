@@ -41,6 +41,9 @@ func TestRPC(t *testing.T) {
 			case "42", "600", "eu":
 				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Headers: amqp.Table{"landbridge-status": string(d.Body)}})
 				continue
+			case "list": // which our library does not read
+				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Headers: amqp.Table{"ids": make([]any, 9000)}})
+				continue
 			case "number":
 				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Headers: amqp.Table{"landbridge-status": int32(503)}})
 				continue
@@ -69,6 +72,7 @@ func TestRPC(t *testing.T) {
 	}{
 		{"an answer with a status", "/rpc/shop.orders/x", "sorry", nil, 409, ""},
 		{"an answer with a status that is a number", "/rpc/shop.orders/x", "number", nil, 503, ""},
+		{"an answer with a header that cannot be read", "/rpc/shop.orders/x", "list", nil, 200, ""},
 		{"an answer with a status of two digits", "/rpc/shop.orders/x", "42", nil, 502, "bad-answer"},
 		{"an answer with a status of no class", "/rpc/shop.orders/x", "600", nil, 502, "bad-answer"},
 		{"an answer with a word for a status", "/rpc/shop.orders/x", "eu", nil, 502, "bad-answer"},
