@@ -13,8 +13,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// The pauses between two tries to connect: they double, with full jitter, until
-// a connection has lasted longer than the longest of them.
+// The pauses between two tries to connect: they double, with full jitter, and
+// begin anew after a connection that has lasted a few times as long.
 const (
 	firstPause = 100 * time.Millisecond
 	mostPause  = 10 * time.Second
@@ -82,7 +82,7 @@ func (l *Link) Run(ctx context.Context) {
 			}
 			l.set(nil, fmt.Errorf("%w: %w", ErrDown, errOr(err, ErrClosed)))
 			s.close()
-			if time.Since(began) > mostPause {
+			if time.Since(began) > 4*pause {
 				pause = firstPause
 			}
 		} else {
