@@ -75,7 +75,7 @@ func start(t *testing.T) *bench {
 	b := &bench{
 		t: t, config: conf, dc1: memory.New("bigip/dc1"), dc2: memory.New("bigip/dc2"), events: record.NewFakeRecorder(100), ended: make(chan error, 1),
 		metrics: prometheus.NewRegistry(),
-		api: fake.NewClientset(kubeSystem(uid), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, cart(), pods("10.0.0.1")),
+		api:     fake.NewClientset(kubeSystem(uid), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, cart(), pods("10.0.0.1")),
 	}
 	b.api.PrependReactor("*", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return b.away.Load(), nil, syscall.ECONNREFUSED
