@@ -45,7 +45,7 @@ func (d *differ) mayUse(want, have *state.Pool) bool {
 	case want.Use == state.Joined && have.Managed:
 		d.managed(want.ID())
 		return false
-	case want.Use == state.Joined && d.Identity.Owns(have.Owner) && !(d.ours(have.Owner) && have.Use == state.Adopted):
+	case want.Use == state.Joined && d.Identity.Owns(have.Owner) && (!d.ours(have.Owner) || have.Use != state.Adopted):
 		d.refused[want.ID()] = true
 		d.problem("JoinsOurs", "pool "+have.Path+" on "+d.Backend+" is that of "+have.Owner.Service.String()+" of this cluster; join a pool of others")
 		return false
