@@ -1,8 +1,11 @@
 package dispatch_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +17,79 @@ import (
 	"landbridge.dev/sync/state"
 	"landbridge.dev/testenv/broker/scene"
 )
+
+// In order: each message before the next, through retries.
+func TestOrderQueue(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Queue("orders.work")
+	s.Publish("orders.work", messages(60)...)
+	p := newPod(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+		if n%20 == 0 {
+			w.WriteHeader(500)
+		}
+	})
+	c := consumer(s, p)
+	c.Ordering = state.OrderQueue
+	// Of two gateways one serves: the other would overtake.
+	start(s).Set(ref, c)
+	start(s, func(o *dispatch.Options) { o.Replica = "b" }).Set(ref, c)
+	s.Eventually("all are delivered", func() bool { return len(p.requests()) >= 63 })
+	var order []string
+	for _, r := range p.requests() {
+		if len(order) == 0 || order[len(order)-1] != r.key {
+			order = append(order, r.key)
+		}
+	}
+	var want []string
+	for _, m := range messages(60) {
+		want = append(want, m.MessageId)
+	}
+	if diff := cmp.Diff(want, order); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	empty(s)
+}
+
+// By key: those of one key in order, and none waits for another key.
+func TestOrderKey(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Queue("orders.work")
+	all := messages(80)
+	for i := range all {
+		all[i].Headers = amqp.Table{"customer": fmt.Sprint(i % 4)}
+	}
+	s.Publish("orders.work", all...)
+	var failed sync.Map
+	p := newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		key := r.Header.Get("Mq-H-Customer")
+		if _, before := failed.LoadOrStore(r.Header.Get("Idempotency-Key"), true); key == "1" && !before && strings.HasSuffix(r.Header.Get("Idempotency-Key"), "5") {
+			w.WriteHeader(500)
+		}
+	})
+	c := consumer(s, p)
+	c.Ordering, c.OrderHeader, c.Concurrency = state.OrderKey, "customer", 8
+	start(s).Set(ref, c)
+	s.Eventually("all are delivered", func() bool { return len(p.keys()) == 80 })
+	empty(s)
+	orders := map[string][]string{}
+	for _, r := range p.requests() {
+		customer := r.header.Get("Mq-H-Customer")
+		if !slices.Contains(orders[customer], r.key) {
+			orders[customer] = append(orders[customer], r.key)
+		}
+	}
+	for i := range 4 {
+		var want []string
+		for n := i; n < 80; n += 4 {
+			want = append(want, fmt.Sprintf("m%d", n))
+		}
+		if diff := cmp.Diff(want, orders[fmt.Sprint(i)]); diff != "" {
+			t.Errorf("customer %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
 
 // An older Service takes a queue over whose messages have an order. Its gateway
 // may be told to serve it for the new one before it is told to end the other's:
