@@ -50,8 +50,8 @@ func Queue(in Input, p Policy) QueueResult {
 		return result
 	}
 	c, good := t.queue()
-	if c != nil && c.Native {
-		t.idleQueueKeys(good)
+	if _, written := good["mq-pod-share"]; written && c != nil && c.Native {
+		t.hold("BadAnnotation", "%smq-pod-share has no effect with %[1]smq-mode: native, where the pods take what they want: take it away", Prefix)
 	}
 	slices.SortFunc(t.problems, state.Problem.Compare)
 	if result.Problems = t.problems; len(t.problems) == 0 {
@@ -207,20 +207,6 @@ func (t *translation) consumer(texts map[string]string) *state.QueueConsumer {
 		}
 	}
 	return c
-}
-
-// idleQueueKeys finds fault with annotations, given without Prefix, that say how
-// messages are delivered, where pods take them themselves.
-func (t *translation) idleQueueKeys(texts map[string]string) {
-	for _, key := range slices.Sorted(maps.Keys(texts)) {
-		switch {
-		case key == "mq-consume", key == "mq-mode":
-		case strings.HasPrefix(key, "mq-consume."):
-			t.hold("BadAnnotation", "%s%s: a port has no effect with %[1]smq-mode: native, where the pods take what they want: write %[1]smq-consume", Prefix, key)
-		default:
-			t.hold("BadAnnotation", "%s%s has no effect with %[1]smq-mode: native, where the pods take what they want: take it away", Prefix, key)
-		}
-	}
 }
 
 // grantQueue checks that a tenant's entry allows the queue.
