@@ -236,12 +236,19 @@ func asItWas(p *state.Pool) *state.Pool {
 }
 
 // joinInstead gives a pool back that the Service had adopted and joins now: its
-// members there stay, and go on as those of one that joins.
-func (d *differ) joinInstead(p *state.Pool) *state.Pool {
+// members there stay, and go on as those of one that joins. Where the share
+// cannot be had of the pool as it was, or has to wait, it stays adopted: given
+// back, it would divide as nobody asked.
+func (d *differ) joinInstead(want, p *state.Pool) (settled, *state.Pool) {
 	back := asItWas(p)
 	back.Owner, back.Use = state.Owner{}, state.Own
+	known := len(d.problems)
+	s := d.settle(want, back)
+	if !state.AsAsked(d.problems[known:]) || slices.Contains(d.gated, want.ID()) {
+		return s, p
+	}
 	d.add(makePools, Change{Op: Update, Before: p, After: back, Why: "given back, and joined"})
-	return back
+	return s, back
 }
 
 // releaseVirtual takes our tag off an adopted virtual server.

@@ -76,7 +76,12 @@ func TestAdoptOnePoolTwice(t *testing.T) {
 // with its members where they are.
 func TestJoinWhatWasAdopted(t *testing.T) {
 	t.Parallel()
-	pod1, vm1 := "10.0.0.1:80", "10.9.0.1:80"
+	pod1, pod2, vm1 := "10.0.0.1:80", "10.0.0.2:80", "10.9.0.1:80"
+	lent := state.PoolTerms{Mode: "round-robin"}
+	down := theirs(vm1)
+	down.Available = false
+	const goesBack = "ModeIgnoresRatios: pod-share: 50 needs a load-balancing mode that looks at ratios, and pool /web/shop on bigip/dc1 goes back to round-robin where it is no longer adopted; " +
+		"keep adopt, or ask for 0 first, and for 50 once ratio-member is set there"
 	check(t, []row{
 		{
 			name: "the tags go, and nothing moves",
@@ -96,13 +101,35 @@ func TestJoinWhatWasAdopted(t *testing.T) {
 			}},
 		},
 		{
-			name: "a mode that was lent goes back, and with it the share",
+			name: "a mode that was lent stays where the share needs it, and so does the share",
 			in: input(follow(joined(50, false, ready(pod1))),
-				vmNodes(adoptedVS(), adoptedPool("ratio-member", 0, state.PoolTerms{Mode: "round-robin"}, on(ready(pod1), ours), theirs(vm1)))...),
+				vmNodes(adoptedVS(), adoptedPool("ratio-member", 0, lent, on(ready(pod1), ours), theirs(vm1)))...),
+			want: expect{Problems: []string{goesBack}},
+		},
+		{
+			name: "meanwhile its members follow",
+			in: input(follow(joined(50, false, ready(pod2))),
+				vmNodes(adoptedVS(), adoptedPool("ratio-member", 0, lent, on(with(lastServing(pod1), state.Enabled, 3, 0), ours), with(theirs(vm1), state.Enabled, 9, 0)))...),
 			want: expect{
-				Changes:  []string{"update pool /web/shop: mode round-robin, owner  (given back, and joined)"},
-				Problems: []string{"ModeIgnoresRatios: pod-share: 50 needs a load-balancing mode that looks at ratios, and pool /web/shop on bigip/dc1 has round-robin; set ratio-member there, or ask for 0"},
+				Changes:  []string{"create in /web/shop: 10.0.0.2:80 ratio 3", "delete in /web/shop: 10.0.0.1:80 terminating ratio 3 (its pod is gone)"},
+				Problems: []string{goesBack},
 			},
+		},
+		{
+			name: "a mode that was lent goes back where the pods are to take nothing",
+			in: input(follow(joined(0, false, ready(pod1))),
+				vmNodes(adoptedVS(), adoptedPool("ratio-member", 0, lent, on(ready(pod1), ours), theirs(vm1)))...),
+			want: expect{Changes: []string{
+				"update pool /web/shop: mode round-robin, owner  (given back, and joined)",
+				"update in /web/shop: 10.0.0.1:80 offline",
+				"update virtual-server /web/shop_vs: owner  (given back)",
+			}},
+		},
+		{
+			name: "and not before the VMs are up, which the pods serve until then",
+			in: input(follow(joined(0, false, ready(pod1))),
+				vmNodes(adoptedVS(), adoptedPool("ratio-member", 0, lent, on(ready(pod1), ours), down))...),
+			want: expect{Changes: []string{"update virtual-server /web/shop_vs: owner  (given back)"}, Again: "2026-07-01T12:00:10Z"},
 		},
 		{
 			name: "another Service's stays its",

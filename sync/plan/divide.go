@@ -20,8 +20,13 @@ type division struct {
 // wait; where it cannot be reached at all, the pool stays as it stands.
 func (s *settling) divide(percent int) settled {
 	if mode := s.dividedMode(); !slices.Contains(ratioModes(), mode) {
-		s.problem("ModeIgnoresRatios", fmt.Sprintf("pod-share: %d needs a load-balancing mode that looks at ratios, and pool %s on %s has %s; set ratio-member there, or ask for 0",
-			percent, s.want.Path, s.Backend, mode))
+		has, wayOut := "has "+mode, "set ratio-member there, or ask for 0"
+		if stands, ok := s.Have.Pool(s.Backend, s.want.Path); ok && s.want.Use == state.Joined && stands.Mode != mode { // lent: joinInstead
+			has = "goes back to " + mode + " where it is no longer adopted"
+			wayOut = fmt.Sprintf("keep adopt, or ask for 0 first, and for %d once ratio-member is set there", percent)
+		}
+		s.problem("ModeIgnoresRatios", fmt.Sprintf("pod-share: %d needs a load-balancing mode that looks at ratios, and pool %s on %s %s; %s",
+			percent, s.want.Path, s.Backend, has, wayOut))
 		return s.asItStands()
 	}
 	group, vms := 0, s.active()

@@ -21,15 +21,18 @@ func (d *differ) pool(want *state.Pool) {
 		return
 	}
 	have := o.(*state.Pool)
+	var s settled
 	switch {
 	case !d.mayUse(want, have):
 		return
-	case want.Use == state.Adopted:
-		have = d.tagPool(have)
 	case want.Use == state.Joined && have.Use == state.Adopted && d.ours(have.Owner):
-		have = d.joinInstead(have)
+		s, have = d.joinInstead(want, have)
+	default:
+		if want.Use == state.Adopted {
+			have = d.tagPool(have)
+		}
+		s = d.settle(want, have)
 	}
-	s := d.settle(want, have)
 	d.want[want.ID()] = s.Pool
 	if want.Use != state.Joined && !s.SameSettings(have) && !d.blocked(want) {
 		after := *s.Pool
