@@ -344,29 +344,3 @@ func (d *differ) nameTaken(id state.ID, by state.Owner) {
 		d.problem("NameTaken", what+" on "+d.Backend+" belongs to "+by.Service.String()+" of cluster "+by.Cluster+" and is left alone")
 	}
 }
-
-// hold plans for the members of the pools that stand, and changes no more.
-func (d *differ) hold() {
-	for _, id := range d.Have.Owned(d.Want.Service) {
-		p, ok := d.Have.Pool(d.Backend, id.Name)
-		if !ok || id.Kind != state.KindPool || id.Backend != d.Backend {
-			continue
-		}
-		want, wanted := d.want[id].(*state.Pool)
-		if wanted && want.Use == state.Own && !d.ours(p.Owner) {
-			d.nameTaken(id, p.Owner)
-			wanted = false
-		}
-		if wanted && d.Want.Mode == state.Hold {
-			s := (&settling{differ: d, want: want, have: p}).asItStands()
-			d.want[id] = s.Pool
-			d.members(s, p)
-			continue
-		}
-		for _, m := range p.Members {
-			if d.ours(m.Owner) && !d.live(m.Endpoint.Address) && m.Admin != state.Offline && (!m.VM || !d.Want.KeepVMs) {
-				d.stop(p, m, 0)
-			}
-		}
-	}
-}

@@ -109,7 +109,7 @@ func (d *differ) severalDomains(want *state.Pool, domains []uint16) {
 // moved is a wanted pool with those members in a route domain that say none.
 func moved(want *state.Pool, domain uint16) *state.Pool {
 	p := *want
-	p.Members, p.Peers = movedMembers(want.Members, domain), movedMembers(want.Peers, domain)
+	p.Members, p.Peers, p.Beside = movedMembers(want.Members, domain), movedMembers(want.Peers, domain), movedMembers(want.Beside, domain)
 	return &p
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -287,4 +288,46 @@ func TestFromAdoptedToJoined(t *testing.T) {
 			t.Error(got)
 		}
 	})
+}
+
+// A second port that comes to a Service with join-pool is a mistake, and the pods
+// of the first one go on: a rollout replaces them, wherever the port was put.
+func TestRolloutWhileTwoPortsJoinOnePool(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAdoption(t, theirs("a", "203.0.113.10", 80), adopter("a", map[string]string{"join-pool": "/web/a"}, 80))
+			a.lead()
+			svc, name, metrics := a.service("a"), "metrics", int32(9100)
+			ports := append(svc.Spec.Ports, corev1.ServicePort{Name: name, Port: 9100, Protocol: corev1.ProtocolTCP})
+			if ahead {
+				slices.Reverse(ports)
+			}
+			svc.Spec.Ports = ports
+			slice, err := a.api.DiscoveryV1().EndpointSlices("shop").Get(t.Context(), "a-1", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: &name, Port: &metrics, Protocol: slice.Ports[0].Protocol})
+			slice.Endpoints = pods("10.0.0.2", "10.0.0.3").Endpoints
+			if _, err := a.api.CoreV1().Services("shop").Update(t.Context(), svc, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.api.DiscoveryV1().EndpointSlices("shop").Update(t.Context(), slice, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			a.lead()
+			if got := a.told("a"); !strings.HasPrefix(got, "BadAnnotation ") {
+				t.Error(got)
+			}
+			pool, _ := a.dc1.Set().Pool("bigip/dc1", "/web/a")
+			var got []string
+			for _, m := range pool.Members {
+				got = append(got, m.Endpoint.String())
+			}
+			if diff := cmp.Diff([]string{"10.0.0.2:8080", "10.0.0.3:8080", "10.9.0.1:80"}, got); diff != "" {
+				t.Errorf("with the new port ahead: %t (-want +got):\n%s", ahead, diff)
+			}
+		})
+	}
 }

@@ -62,11 +62,16 @@ func Same(a, b Object) bool {
 		q, ok := b.(*Pool)
 		return ok && p.Path == q.Path && p.Backend == q.Backend && p.DrainTimeout == q.DrainTimeout && p.Share == q.Share &&
 			p.SameSettings(q) && slices.Equal(p.Named, q.Named) && slices.EqualFunc(p.Peers, q.Peers, Member.SameWanted) &&
-			slices.EqualFunc(p.Members, q.Members, func(a, b Member) bool { return a.SameWanted(b) && a.Serves == b.Serves && a.Stays == b.Stays })
+			slices.EqualFunc(p.Members, q.Members, sameAsked) && slices.EqualFunc(p.Beside, q.Beside, sameAsked)
 	case *VirtualServer:
 		if q, ok := b.(*VirtualServer); !ok || !slices.Equal(p.Named, q.Named) {
 			return false
 		}
 	}
 	return Equal(a, b) && slices.Equal(a.After(), b.After()) && stood(a) == stood(b)
+}
+
+// sameAsked says whether the same is asked for of two wanted members.
+func sameAsked(a, b Member) bool {
+	return a.SameWanted(b) && a.Serves == b.Serves && a.Stays == b.Stays
 }

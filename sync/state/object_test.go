@@ -52,7 +52,7 @@ func full(t *testing.T) map[string]state.Object {
 			ReselectTries: 3, SlowRamp: 10, DrainTimeout: time.Minute, Members: []state.Member{member},
 			MinActive: 1, Use: state.Adopted, Named: []state.Property{state.NamedMonitors}, Lent: state.PoolTerms{Mode: "round-robin", MinActive: 2}, Text: "the shop", Managed: true,
 			Share: state.Share{Percent: 5, Given: true, Fallback: state.FallbackNone, FallbackGiven: true, Borrow: true, Elsewhere: true},
-			Peers: []state.Member{{Ratio: 1}},
+			Peers: []state.Member{{Ratio: 1}}, Beside: []state.Member{{Ratio: 1}},
 		},
 		"pool member": &state.PoolMember{Backend: "bigip/dc1", Pool: "/web/p", Member: member},
 	}
@@ -81,6 +81,7 @@ var silent = map[string]map[string]string{
 		".Share":                                "wanted, and stands on no device",
 		".Named":                                "says what else of it counts",
 		".Peers":                                "wanted, and stands on no device",
+		".Beside":                               "wanted, and stands on no device",
 		".Text":                                 "what others wrote",
 		".Managed":                              "what others said",
 		".Members[0].Node":                      "the member's address says it; a plan fills it in",
@@ -151,7 +152,7 @@ func flip(t *testing.T, v reflect.Value, path string, see func(field string)) {
 		v.Set(before)
 		return
 	}
-	if path == ".Share" || path == ".Peers" || path == ".Named" { // each is one thing
+	if path == ".Share" || path == ".Peers" || path == ".Beside" || path == ".Named" { // each is one thing
 		before := reflect.ValueOf(v.Interface())
 		v.SetZero()
 		see(path)
@@ -272,6 +273,7 @@ func TestSame(t *testing.T) {
 		{"another drain timeout is another plan", "pool", func(o state.Object) { o.(*state.Pool).DrainTimeout++ }},
 		{"a member's mark", "pool", func(o state.Object) { o.(*state.Pool).Members[0].Terminating = false }},
 		{"another member", "pool", func(o state.Object) { o.(*state.Pool).Members[0].Endpoint.Port++ }},
+		{"another member beside", "pool", func(o state.Object) { o.(*state.Pool).Beside[0].Endpoint.Port++ }},
 		{"another mode", "pool", func(o state.Object) { o.(*state.Pool).Mode = "ratio-member" }},
 		{"another path", "pool", func(o state.Object) { o.(*state.Pool).Path = "/web/q" }},
 		{"another order of things", "virtual server", func(o state.Object) { o.(*state.VirtualServer).Follows = nil }},

@@ -187,6 +187,10 @@ type Pool struct {
 	// Peers are the members that other Services of the cluster want in a
 	// pool that they join as well, sorted. The ledger fills them in.
 	Peers []Member
+	// Beside are the pods that other ports of the Service want in a pool of
+	// others, which one port alone may have: it is held, and of these follow
+	// their endpoints those that stand. They stand on no device as such.
+	Beside []Member
 	// DrainTimeout is how long a leaving member keeps its connections: 0
 	// not at all, negative without limit. It is wanted, and stands on no
 	// device.

@@ -70,31 +70,56 @@ func (t *translation) useOf(s *settings, port int) (state.Use, value) {
 	return use, from
 }
 
-// doubled are the ports that join the pool, or adopt the virtual server, of
-// another one, which would each take the other's members out. Nothing is asked
-// for them: whichever stands there already stays.
-func (t *translation) doubled(s *settings) map[int]bool {
-	type target struct{ key, path string }
-	first := map[target]int{}
-	doubled := map[int]bool{}
-	for i := range t.Service.Spec.Ports {
-		for _, key := range []string{"join-pool", "adopt"} {
-			v, ok := s.valueOf(key, i)
-			if !ok || v.text == "" {
-				continue
-			}
-			other, twice := first[target{key, v.text}]
-			if !twice {
-				first[target{key, v.text}] = i
-				continue
-			}
-			doubled[other], doubled[i] = true, true
-			if o, _ := s.valueOf(key, other); o.from != v.from { // else it is to be written for one port
-				t.once("BadAnnotation", v.from+": "+v.text+" is that of "+o.from+" already, and one port alone has its members there; name another, or take one of them away")
-			}
+// target is a pool that is joined, or a virtual server that is adopted.
+type target struct {
+	use  state.Use
+	path string
+}
+
+// asked is what the first port with a target asks for, and where that is
+// written.
+type asked struct {
+	from    value
+	objects []state.Object
+}
+
+// byOnePort are the objects that a port asks for of what others made, unless
+// another one has the same target. Where both ask for the same it is asked for
+// once. Otherwise each would take the other's members out: it is held as it
+// stands, and the members of both that are there follow their endpoints.
+func (t *translation) byOnePort(first map[target]asked, use state.Use, from value, objects []state.Object) []state.Object {
+	at := target{use, from.text}
+	other, twice := first[at]
+	if !twice || from.text == "" {
+		first[at] = asked{from, objects}
+		return objects
+	}
+	pool, of := poolAmong(other.objects), poolAmong(objects)
+	of.Beside = pool.Beside // what further ports want makes no difference between these two
+	if slices.EqualFunc(other.objects, objects, state.Same) {
+		return nil
+	}
+	if other.from.from != from.from { // else it is to be written for one port
+		t.once("BadAnnotation", from.from+": "+from.text+" is that of "+other.from.from+" already, and one port alone has its members there; name another, or take one of them away")
+	}
+	for _, m := range of.Members {
+		same := func(o state.Member) bool { return o.Endpoint == m.Endpoint }
+		if !m.VM && !slices.ContainsFunc(pool.Members, same) && !slices.ContainsFunc(pool.Beside, same) {
+			pool.Beside = append(pool.Beside, m)
 		}
 	}
-	return doubled
+	state.SortMembers(pool.Beside)
+	return nil
+}
+
+// poolAmong is the one pool among what a port asks for.
+func poolAmong(objects []state.Object) *state.Pool {
+	for _, o := range objects {
+		if p, ok := o.(*state.Pool); ok {
+			return p
+		}
+	}
+	return &state.Pool{}
 }
 
 // keysOfVirtual are the keys that speak of a virtual server or a pool. A partition

@@ -33,7 +33,7 @@ func (t *translation) objects(s settings) []state.Object {
 	}
 	t.nodePorts = device.MemberType == "nodeport"
 	t.idle = map[string]bool{}
-	doubled := t.doubled(&s)
+	first := map[target]asked{}
 	var objects []state.Object
 	var all []portSettings
 	for i, port := range t.Service.Spec.Ports {
@@ -44,14 +44,10 @@ func (t *translation) objects(s settings) []state.Object {
 		}
 		switch use, from := t.useOf(&s, i); {
 		case use == state.Joined:
-			if of := t.joined(&s, device, i, from); !doubled[i] {
-				objects = append(objects, of...)
-			}
+			objects = append(objects, t.byOnePort(first, use, from, t.joined(&s, device, i, from))...)
 			continue
 		case use == state.Adopted:
-			if of := t.adopted(&s, device, i, protocol, from); !doubled[i] {
-				objects = append(objects, of...)
-			}
+			objects = append(objects, t.byOnePort(first, use, from, t.adopted(&s, device, i, protocol, from))...)
 			continue
 		case !t.makesOwn(&s):
 			t.unserved(&s, i)

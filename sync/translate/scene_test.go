@@ -190,6 +190,9 @@ func told(r translate.Result) expect {
 			for _, m := range o.Members {
 				line += ", " + strings.TrimPrefix(m.Line(), "member ")
 			}
+			for _, m := range o.Beside {
+				line += ", beside " + strings.TrimPrefix(m.Line(), "member ")
+			}
 			e.Objects = append(e.Objects, line)
 		case *state.VirtualServer:
 			e.Objects = append(e.Objects, "virtual "+o.Path+" on "+o.Frontend().String()+" of "+o.Backend)
