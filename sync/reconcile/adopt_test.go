@@ -299,11 +299,10 @@ func TestRolloutWhileTwoPortsJoinOnePool(t *testing.T) {
 			a := newAdoption(t, theirs("a", "203.0.113.10", 80), adopter("a", map[string]string{"join-pool": "/web/a"}, 80))
 			a.lead()
 			svc, name, metrics := a.service("a"), "metrics", int32(9100)
-			ports := append(svc.Spec.Ports, corev1.ServicePort{Name: name, Port: 9100, Protocol: corev1.ProtocolTCP})
+			svc.Spec.Ports = append(svc.Spec.Ports, corev1.ServicePort{Name: name, Port: 9100, Protocol: corev1.ProtocolTCP})
 			if ahead {
-				slices.Reverse(ports)
+				slices.Reverse(svc.Spec.Ports)
 			}
-			svc.Spec.Ports = ports
 			slice, err := a.api.DiscoveryV1().EndpointSlices("shop").Get(t.Context(), "a-1", metav1.GetOptions{})
 			if err != nil {
 				t.Fatal(err)
