@@ -107,16 +107,19 @@ const batchBodies = 4
 func (b *batch) read(input *bufio.Reader, w http.ResponseWriter) {
 	defer close(b.results)
 	defer close(b.sent)
-	defer due(w, time.Time{})
 	for n := 1; ; n++ {
 		due(w, time.Now().Add(b.Reading))
 		raw, err := readLine(input, b.Body)
-		if err != nil && (len(raw) == 0 || !errors.Is(err, io.EOF)) {
-			if !errors.Is(err, io.EOF) {
-				last := make(chan result, 1)
-				last <- resultOf(n, "", b.unread(err))
-				b.results <- last
-			}
+		if err != nil && !errors.Is(err, io.EOF) {
+			due(w, time.Now().Add(lingering))
+			closing(w)
+			last := make(chan result, 1)
+			last <- resultOf(n, "", b.unread(err))
+			b.results <- last
+			return
+		}
+		if len(raw) == 0 && err != nil {
+			due(w, time.Time{}) // it would end what is on its way
 			return
 		}
 		if len(raw) > 0 {

@@ -19,7 +19,9 @@ import (
 func (s *Server) read(w http.ResponseWriter, r *http.Request) (*broker.Message, error) {
 	due(w, time.Now().Add(s.Reading))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.Body))
-	due(w, time.Time{}) // it would end the request later, too
+	if err == nil {
+		due(w, time.Time{}) // it would end the request later, too
+	}
 	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "too-large", "a message may have %d bytes", s.Body)
 	}
@@ -42,6 +44,13 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (*broker.Message, 
 // would keep his connection, and room, for ever.
 func due(w http.ResponseWriter, until time.Time) {
 	_ = http.NewResponseController(w).SetReadDeadline(until) // a server's can
+}
+
+// closing has the connection closed after the answer, of which a part may have
+// gone: net/http would take the rest of a body that was not read for the next
+// request. It closes where a reader of its own has met more than its limit.
+func closing(w http.ResponseWriter) {
+	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("more")), 0).Read(make([]byte, 1))
 }
 
 // unread says why a body, or a line of it, was not read.

@@ -16,6 +16,9 @@ const (
 	leastHeld = 4 << 10
 	// DefaultReading is how long a body, or a line of a batch, may take to come.
 	DefaultReading = time.Minute
+	// lingering is how long the rest of a refused request's body is waited for:
+	// net/http reads on before it answers, as long as it takes without that.
+	lingering = time.Second
 )
 
 // room is how many bytes may be in hand at a time.

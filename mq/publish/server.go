@@ -109,6 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = do(w, r, t, c)
 	}
 	if err != nil {
+		due(w, time.Now().Add(lingering))
 		s.fail(w, c, err)
 	}
 }

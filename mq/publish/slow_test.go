@@ -1,0 +1,66 @@
+package publish_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"landbridge.dev/mq/publish"
+	"landbridge.dev/testenv/broker/scene"
+)
+
+// stuck sends a request of which the body, of so many bytes, ends in the middle, as
+// clients do who ask for no leave to send it. It is answered, and its connection
+// closed.
+func (a *api) stuck(path string, length int, part string) answered {
+	a.TB.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+	a.Must(err)
+	defer conn.Close()
+	a.Must(conn.SetDeadline(time.Now().Add(20 * time.Second)))
+	_, err = fmt.Fprintf(conn, "POST /v1/vhosts/%s%s HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer shop\r\nContent-Length: %d\r\n\r\n%s", a.vhost, path, length, part)
+	a.Must(err)
+	from := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(from, nil)
+	if err != nil {
+		a.TB.Errorf("%s: no answer: %v", path, err)
+		return answered{}
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	a.Must(err)
+	if _, err := from.ReadByte(); !errors.Is(err, io.EOF) {
+		a.TB.Errorf("%s: the connection is not closed: %v", path, err)
+	}
+	return answered{status: resp.StatusCode, body: string(raw), header: resp.Header}
+}
+
+// Who does not send what he has announced is answered, and keeps no connection:
+// also where he is refused before any of it is read.
+func TestBodyThatStops(t *testing.T) {
+	t.Parallel()
+	a := start(t, scene.New(t, node), func(o *publish.Options) {
+		o.Body, o.Held, o.Reading, o.Timeout = 100<<10, 400<<10, 300*time.Millisecond, 100*time.Millisecond
+	})
+	a.exchange("shop.orders", "orders.work", nil)
+	for _, test := range []struct {
+		path, part string
+		status     int
+		code       string
+	}{
+		{"/exchanges/shop.orders/x", "x", http.StatusRequestTimeout, `"slow"`},
+		{"/rpc/shop.orders/x", "x", http.StatusRequestTimeout, `"slow"`},
+		{"/exchanges/shop.gone/x", "x", http.StatusNotFound, `"no-exchange"`},
+		{"/batch", `{"exch`, http.StatusOK, `"line":1,"status":408,"error":"slow"`},
+	} {
+		if got := a.stuck(test.path, 1000, test.part); got.status != test.status || !strings.Contains(got.body, test.code) {
+			t.Errorf("%s: %d %s", test.path, got.status, got.body)
+		}
+	}
+}
