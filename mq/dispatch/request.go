@@ -25,6 +25,11 @@ const (
 	mostIgnored = 64 << 10
 	// dialTimeout is how long an endpoint may take for a connection.
 	dialTimeout = 3 * time.Second
+	// idleTimeout is how long a connection to a pod is kept for the next
+	// message. Node closes one after 5 s, and there are few that do sooner: a
+	// request that goes out just then is lost with it. Whether the pod has read
+	// it nobody can say, so that it were an attempt.
+	idleTimeout = 4 * time.Second
 	// headerIdempotency is Idempotency-Key on the wire. Spelled like that
 	// net/http would take the request for one that it may send again, by
 	// itself, where a connection ends before the answer: what ends its pod
@@ -38,7 +43,7 @@ const (
 func newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		MaxIdleConnsPerHost: mostInFlight, IdleConnTimeout: 30 * time.Second,
+		MaxIdleConnsPerHost: mostInFlight, IdleConnTimeout: idleTimeout,
 		DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
 	}
 }
