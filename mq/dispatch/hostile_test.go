@@ -130,6 +130,33 @@ func TestHostileMessages(t *testing.T) {
 	}
 }
 
+// What cannot be copied waits while no pod takes a connection, and goes back when
+// there is none any more: nothing has had it, so that it is no dead letter.
+func TestHeadersThatCannotBeReadAndNoPod(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t, node)
+	s.Queue("orders.work")
+	ids := make([]any, 9000)
+	for i := range ids {
+		ids[i] = int32(i)
+	}
+	s.Publish("orders.work", amqp.Publishing{MessageId: "ids", Headers: amqp.Table{"ids": ids}})
+	gone := newPod(t, nil)
+	s.Must(gone.server.Close())
+	g := start(s)
+	g.Set(ref, consumer(s, gone))
+	s.Eventually("the gateway has it", func() bool { _, unacked := s.Count("orders.work"); return unacked == 1 })
+	g.Set(ref, consumer(s)) // scaled to nothing
+	s.Eventually("it is back", func() bool { ready, unacked := s.Count("orders.work"); return ready == 1 && unacked == 0 })
+	p := newPod(t, nil)
+	g.Set(ref, consumer(s, p))
+	s.Eventually("it is delivered", func() bool { return p.keys()["ids"] == 1 })
+	empty(s)
+	if ready, _ := s.Count(deadQueue); ready != 0 {
+		t.Errorf("%d dead letters", ready)
+	}
+}
+
 // Somebody deletes what is ours, just before it is needed: it is declared again,
 // and no message is lost.
 func TestOwnQueuesDeleted(t *testing.T) {

@@ -272,8 +272,12 @@ func (s *server) serve(ctx context.Context, sub *intake, prefetch int, open *syn
 	}
 	close(reading)
 	<-stop
-	if alive && sub.Cancel() == nil {
+	switch {
+	case !alive:
+	case sub.Cancel() == nil:
 		s.giveBack(sub)
+	default:
+		close(sub.gone) // just now
 	}
 	if err := sub.Err(); err != nil && ctx.Err() == nil {
 		s.log.Warn("subscription ended", zap.Error(err))
@@ -368,6 +372,10 @@ func (t *task) deliverLate() {
 		return
 	}
 	defer t.limiter.release()
+	if t.ends() { // meanwhile: the broker gives it again
+		t.requeue()
+		return
+	}
 	t.deliver()
 }
 

@@ -43,7 +43,28 @@ func (t *task) deliver() {
 		t.settle(c, a, verdict{what: retry, counts: true, why: fmt.Sprintf("it came back %d times without an answer", t.delivery.Count)})
 		return
 	}
-	t.settle(c, a, t.attempt(t.work, c, a))
+	v := t.attempt(t.work, c, a)
+	for began := time.Now(); v.what == retry && !v.counts && t.uncopied() != "" && time.Since(began) < mostHold; {
+		t.rest(min(delayOf(c, a, v), time.Minute)) // here, and not in a retry queue
+		if t.ends() {
+			break
+		}
+		c = t.consumer.Load()
+		v = t.attempt(t.work, c, a)
+	}
+	t.settle(c, a, v)
+}
+
+// uncopied says why there can be no copy of a message for another attempt; empty
+// where there can.
+func (t *task) uncopied() string {
+	switch {
+	case broker.HeadersSize(t.delivery.Headers) > mostCopied:
+		return "its headers leave no room for those of another attempt"
+	case text(t.delivery, broker.HeaderGone) != "":
+		return "its headers could not be read, and another attempt would be without them"
+	}
+	return ""
 }
 
 // attempt gives the message to a pod.
@@ -62,14 +83,16 @@ func (t *task) attempt(ctx context.Context, c *state.QueueConsumer, a attempt) v
 // settle does what the verdict says, and then acknowledges. Where it cannot be
 // done the message stays with the broker.
 func (t *task) settle(c *state.QueueConsumer, a attempt, v verdict) {
-	switch {
+	switch uncopied := t.uncopied(); {
 	case v.what != retry:
 	case v.counts && a.number >= c.MaxAttempts:
 		v.what, v.why = dead, fmt.Sprintf("after %d attempts: %s", a.number, v.why)
-	case broker.HeadersSize(t.delivery.Headers) > mostCopied:
-		v.what, v.why = dead, "its headers leave no room for those of another attempt: "+v.why
-	case text(t.delivery, broker.HeaderGone) != "":
-		v.what, v.why = dead, "its headers could not be read, and another attempt would be without them: "+v.why
+	case uncopied == "":
+	case !v.counts && t.delivery.Count < mostGivenBack:
+		t.requeue() // no pod has had it
+		return
+	default:
+		v.what, v.why = dead, uncopied+": "+v.why
 	}
 	if t.work.Err() != nil && v.what != ack {
 		return // told to end: what the pod had is not known, and the broker gives it again
