@@ -60,7 +60,7 @@ type Options struct {
 	// as the device itself waits (icrd, restjavad).
 	CallTimeout time.Duration
 	// Presented is told of each certificate that a unit, by its base URL, has
-	// presented and that was taken; nil for nobody.
+	// presented and that was verified; nil for nobody.
 	Presented func(unit string, c *x509.Certificate)
 	// Transport takes the place of connections and TLS, for a device in this
 	// process; nil for none.

@@ -73,11 +73,12 @@ func TestPresentedCertificate(t *testing.T) {
 		device *bigip.Device
 		change func(*f5.Options)
 		taken  bool
+		told   bool
 	}{
-		{"one that verifies", startUntil(t, notAfter), func(*f5.Options) {}, true},
-		{"any is taken", startUntil(t, notAfter), func(o *f5.Options) { o.RootCAs, o.InsecureSkipVerify = nil, true }, true},
-		{"of another CA", startUntil(t, notAfter), func(o *f5.Options) { o.RootCAs = nil }, false},
-		{"one that has expired", startUntil(t, time.Now().Add(-time.Hour)), func(*f5.Options) {}, false},
+		{"one that verifies", startUntil(t, notAfter), func(*f5.Options) {}, true, true},
+		{"any is taken", startUntil(t, notAfter), func(o *f5.Options) { o.RootCAs, o.InsecureSkipVerify = nil, true }, true, false},
+		{"of another CA", startUntil(t, notAfter), func(o *f5.Options) { o.RootCAs = nil }, false, false},
+		{"one that has expired", startUntil(t, time.Now().Add(-time.Hour)), func(*f5.Options) {}, false, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -90,8 +91,8 @@ func TestPresentedCertificate(t *testing.T) {
 			}
 			seen.mu.Lock()
 			defer seen.mu.Unlock()
-			if got, told := seen.until[test.device.URL()]; told != test.taken || told && !got.Equal(notAfter) {
-				t.Errorf("presented until %v, told %t; want %v, %t", got, told, notAfter, test.taken)
+			if got, told := seen.until[test.device.URL()]; told != test.told || told && !got.Equal(notAfter) {
+				t.Errorf("presented until %v, told %t; want %v, %t", got, told, notAfter, test.told)
 			}
 		})
 	}
