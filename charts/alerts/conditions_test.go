@@ -114,7 +114,10 @@ landbridge_bigip_call_seconds_bucket{backend="bigip/dc1", le="+Inf"} 0+9x30`},
 				`landbridge_mq_connected{pod="g", vhost="/", role="consume"} 0x30`,
 				`landbridge_mq_connected{pod="controller", vhost="/", role="control"} 0x30`,
 			},
-			quiet: []string{`landbridge_mq_connected{pod="g", vhost="/", role="consume"} 1x30`},
+			quiet: []string{
+				`landbridge_mq_connected{pod="g", vhost="/", role="consume"} 1x30`,
+				`landbridge_mq_connected{pod="g", vhost="/", role="answer", tenant="till"} 0x30`,
+			},
 		},
 		"LandbridgeQueueGrows": {
 			fires: []string{`landbridge_mq_queue_messages{` + queue + `, state="ready"} 0+100x30
