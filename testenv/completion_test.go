@@ -48,15 +48,7 @@ subjects: [{kind: ServiceAccount, name: alice, namespace: shop}]
 // speaks to Landbridge, also by way of kubectl.
 func TestServicesAreCompleted(t *testing.T) {
 	t.Parallel()
-	w, err := world.Start(t.Context(), world.Options{Dir: t.TempDir(), NoTraffic: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	w := startWorld(t)
 	if err := w.Kube.Apply(t.Context(), []byte(completable)); err != nil {
 		t.Fatal(err)
 	}

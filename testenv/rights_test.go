@@ -24,15 +24,7 @@ import (
 // that each of them is used at all, rightsUsed does.
 func TestEachRightIsMissedByName(t *testing.T) {
 	t.Parallel()
-	w, err := world.Start(t.Context(), world.Options{Dir: t.TempDir(), NoTraffic: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	w := startWorld(t)
 	rights, err := deploy.Rights()
 	if err != nil {
 		t.Fatal(err)
@@ -135,4 +127,19 @@ func without(t *testing.T, to *bytes.Buffer, i int, rights []deploy.Right) {
 		}
 		fmt.Fprintf(to, "---\n%s", raw)
 	}
+}
+
+// startWorld starts a world without traffic, which ends with the test.
+func startWorld(t *testing.T) *world.World {
+	t.Helper()
+	w, err := world.Start(t.Context(), world.Options{Dir: t.TempDir(), NoTraffic: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
 }

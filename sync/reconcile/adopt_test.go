@@ -1,7 +1,6 @@
 package reconcile_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -89,22 +88,10 @@ func newAdoption(t *testing.T, standing []state.Object, services ...[]runtime.Ob
 // lead has a reconciler lead for some minutes, and end.
 func (a *adoption) lead() {
 	a.t.Helper()
-	run, err := reconcile.New(reconcile.Options{
+	led(a.t, reconcile.Options{
 		Client: a.api, Reader: a.api, Config: a.config(), Identity: us, Events: record.NewFakeRecorder(1000), Log: zap.NewNop(),
 		Backends: []reconcile.Backend{{Backend: a.dc1, NodePartition: "Common", Concurrency: 4, Resync: 5 * time.Minute}},
-	})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(a.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run.Run(ctx) }()
-	run.Lead(ctx)
-	time.Sleep(3 * time.Minute) // of the bubble
-	stop()
-	if err := <-ended; err != nil {
-		a.t.Error(err)
-	}
+	}, 3*time.Minute)
 }
 
 func (a *adoption) service(name string) *corev1.Service {

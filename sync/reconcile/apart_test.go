@@ -1,7 +1,6 @@
 package reconcile_test
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -65,29 +64,13 @@ func (a *apart) lead(during ...func()) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	run, err := reconcile.New(reconcile.Options{
+	led(a.t, reconcile.Options{
 		Client: a.api, Reader: a.api, Config: conf, Identity: us, Events: a.events, Log: zap.NewNop(),
 		Backends: []reconcile.Backend{
 			{Backend: a.dc1, NodePartition: "Common", Concurrency: 4, Resync: 5 * time.Minute},
 			{Backend: a.speaker, Concurrency: 4, Resync: 5 * time.Minute},
 		},
-	})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(a.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run.Run(ctx) }()
-	run.Lead(ctx)
-	for _, do := range append([]func(){func() {}}, during...) {
-		do()
-		time.Sleep(time.Minute) // of the bubble
-		synctest.Wait()
-	}
-	stop()
-	if err := <-ended; err != nil {
-		a.t.Error(err)
-	}
+	}, time.Minute, during...)
 }
 
 func (a *apart) cart() *corev1.Service {

@@ -60,20 +60,15 @@ func startNetworks(t *testing.T, configuration string, on *memory.Backend) (n *n
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- n.run.Run(ctx) }()
-	time.Sleep(time.Minute) // of the bubble
+	pass(time.Minute)
 	n.run.Lead(ctx)
-	n.pass(time.Minute)
+	pass(time.Minute)
 	return n, func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	}
-}
-
-func (*networks) pass(d time.Duration) {
-	time.Sleep(d) // of the bubble
-	synctest.Wait()
 }
 
 // The networks of pods belong to no Service; they follow nodes and endpoints.
@@ -85,7 +80,7 @@ func TestPodNetworks(t *testing.T) {
 		defer end()
 		hops := func(when string, want int) {
 			t.Helper()
-			n.pass(time.Minute)
+			pass(time.Minute)
 			o, ok := speaker.Set().Get(state.ID{Backend: state.Speaker, Kind: state.KindRoute, Name: "10.244.1.0/24"})
 			if !ok {
 				t.Errorf("%s: there is no route", when)
@@ -125,14 +120,14 @@ func TestNetworkOfOthers(t *testing.T) {
 		device := memory.New("bigip/dc1")
 		theirs := &state.StaticRoute{Backend: device.Name(), Path: "/Common/by-hand", Network: netip.MustParsePrefix("10.244.1.0/24")}
 		device.Put(theirs)
-		n, end := startNetworks(t, strings.Replace(announcingNetworks, "source: node", "source: node, as: bigip-static-routes", 1)+
+		_, end := startNetworks(t, strings.Replace(announcingNetworks, "source: node", "source: node, as: bigip-static-routes", 1)+
 			"bigip: [{name: dc1, hosts: [https://bigip1], credentialsDir: /credentials}]\n", device)
 		defer end()
 		if got := device.Set().Len(); got != 1 {
 			t.Errorf("%d routes stand, want theirs alone", got)
 		}
 		device.Remove(theirs.ID())
-		n.pass(6 * time.Minute) // a resync
+		pass(6 * time.Minute) // a resync
 		if _, ok := device.Set().Get(state.ID{Backend: device.Name(), Kind: state.KindStaticRoute, Name: "/Common/lb_prod_pods_10.244.1.0-24"}); !ok {
 			t.Error("theirs has gone, and ours does not come")
 		}

@@ -118,10 +118,35 @@ func (b *bench) end() {
 	synctest.Wait()
 }
 
-// pass lets time pass, and waits until nothing moves.
-func (b *bench) pass(d time.Duration) {
+func (*bench) pass(d time.Duration) { pass(d) }
+
+// pass lets the bubble's time pass, and waits until nothing moves.
+func pass(d time.Duration) {
 	time.Sleep(d) // of the bubble
 	synctest.Wait()
+}
+
+// led has a reconciler lead from its start, for so long at first and after each
+// thing that happens, and end.
+func led(t *testing.T, o reconcile.Options, long time.Duration, happens ...func()) {
+	t.Helper()
+	run, err := reconcile.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run.Run(ctx) }()
+	run.Lead(ctx)
+	pass(long)
+	for _, happen := range happens {
+		happen()
+		pass(long)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 // leave takes the API server away: watches break, and every call is refused.
