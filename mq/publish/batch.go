@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"landbridge.dev/mq/broker"
 )
 
@@ -52,7 +54,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, t target, c Calle
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	controller := http.NewResponseController(w)
 	_ = controller.EnableFullDuplex() // results go out while lines come in, where HTTP/1 can
-	b := &batch{Server: s, ctx: r.Context(), caller: c, vhost: t.vhost, lines: newRoom(most), results: make(chan chan result, window), sent: make(chan sent, window)}
+	b := &batch{Server: s, ctx: r.Context(), caller: c, vhost: t.vhost, lines: semaphore.NewWeighted(most), results: make(chan chan result, window), sent: make(chan sent, window)}
 	var working sync.WaitGroup
 	working.Go(func() { b.read(input, w) })
 	working.Go(b.await)
@@ -86,8 +88,8 @@ type batch struct {
 	ctx     context.Context //nolint:containedctx // the request's
 	caller  Caller
 	vhost   string
-	lines   *room            // for those that are on their way
-	results chan chan result // in the lines' order, each of one
+	lines   *semaphore.Weighted // bytes, for those that are on their way
+	results chan chan result    // in the lines' order, each of one
 	sent    chan sent
 }
 
@@ -126,12 +128,12 @@ func (b *batch) read(input *bufio.Reader, w http.ResponseWriter) {
 			its := make(chan result, 1)
 			b.results <- its
 			size := int64(len(raw))
-			if !b.lines.take(b.ctx, size) {
+			if b.lines.Acquire(b.ctx, size) != nil {
 				its <- resultOf(n, "", refuse(http.StatusServiceUnavailable, "unavailable", "the caller has gone; the line was not sent"))
 				continue
 			}
 			b.start(n, raw, func(r result) {
-				b.lines.give(size)
+				b.lines.Release(size)
 				its <- r
 			})
 		}

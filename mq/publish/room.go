@@ -3,8 +3,9 @@ package publish
 import (
 	"context"
 	"net/http"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -21,43 +22,6 @@ const (
 	lingering = time.Second
 )
 
-// room is how many bytes may be in hand at a time.
-type room struct {
-	mu    sync.Mutex
-	left  int64
-	freed chan struct{} // closed when there is more
-}
-
-func newRoom(most int64) *room { return &room{left: most, freed: make(chan struct{})} }
-
-// take waits for n bytes; false when ctx ends before. There have to be that many.
-func (r *room) take(ctx context.Context, n int64) bool {
-	for {
-		r.mu.Lock()
-		fits, freed := n <= r.left, r.freed
-		if fits {
-			r.left -= n
-		}
-		r.mu.Unlock()
-		if fits {
-			return true
-		}
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-func (r *room) give(n int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.left += n
-	close(r.freed)
-	r.freed = make(chan struct{})
-}
-
 // hold waits for room for a request's body, of which at most so many bytes are in
 // hand at a time, before any of it is read. It is given back by release.
 func (s *Server) hold(r *http.Request, c Caller, most int64) (n int64, release func(), err error) {
@@ -70,16 +34,16 @@ func (s *Server) hold(r *http.Request, c Caller, most int64) (n int64, release f
 	s.mu.Lock()
 	own := s.rooms[c.Namespace]
 	if own == nil {
-		own = newRoom(s.Held)
+		own = semaphore.NewWeighted(s.Held)
 		s.rooms[c.Namespace] = own
 	}
 	s.mu.Unlock()
-	if !own.take(ctx, n) {
+	if own.Acquire(ctx, n) != nil {
 		return 0, nil, refuse(http.StatusTooManyRequests, "busy", "requests of namespace %s with %d bytes are in hand; nothing was sent", c.Namespace, s.Held)
 	}
-	if !s.whole.take(ctx, n) {
-		own.give(n)
+	if s.whole.Acquire(ctx, n) != nil {
+		own.Release(n)
 		return 0, nil, refuse(http.StatusServiceUnavailable, "busy", "this gateway has as many requests in hand as it takes; nothing was sent")
 	}
-	return n, func() { own.give(n); s.whole.give(n) }, nil
+	return n, func() { own.Release(n); s.whole.Release(n) }, nil
 }

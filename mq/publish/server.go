@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"landbridge.dev/config"
 	"landbridge.dev/mq/broker"
@@ -64,8 +65,8 @@ type Server struct {
 	publishers map[place]*broker.Publisher
 	callers    map[place]*broker.Caller
 	exchanges  map[place]known
-	rooms      map[string]*room // of namespaces
-	whole      *room            // of all
+	rooms      map[string]*semaphore.Weighted // bytes in hand, of namespaces
+	whole      *semaphore.Weighted            // of all
 }
 
 // place is something of one namespace in one vhost, or an exchange of it.
@@ -93,7 +94,7 @@ func New(o Options) *Server {
 		o.Reading = DefaultReading
 	}
 	return &Server{
-		Options: o, rooms: map[string]*room{}, whole: newRoom(fewTimes * o.Held),
+		Options: o, rooms: map[string]*semaphore.Weighted{}, whole: semaphore.NewWeighted(fewTimes * o.Held),
 		publishers: map[place]*broker.Publisher{}, callers: map[place]*broker.Caller{}, exchanges: map[place]known{},
 	}
 }
