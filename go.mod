@@ -8,6 +8,7 @@ godebug multipathtcp=0
 
 require (
 	github.com/f5devcentral/go-bigip v0.0.0-20260303071915-79fc4d8a2250
+	github.com/go-json-experiment/json v1.27.2
 	github.com/go-logr/zapr v1.3.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1

@@ -67,7 +67,7 @@ func (d *Dialer) dial(ctx context.Context, vhost, role string) (*amqp.Connection
 	uri.Scheme = "amqp" // the library reads what is under TLS, through the sieve
 	conn, err := amqp.DialConfig(uri.String(), amqp.Config{
 		SASL: []amqp.Authentication{auth}, Vhost: vhost, Heartbeat: heartbeat, Properties: properties,
-		Dial: func(network, address string) (net.Conn, error) { return open(ctx, network, address, secure) },
+		Dial: func(network, address string) (net.Conn, error) { return d.open(ctx, url, network, address, secure) },
 	})
 	if err != nil {
 		if conn != nil { // it gives back a half-open one
@@ -75,14 +75,11 @@ func (d *Dialer) dial(ctx context.Context, vhost, role string) (*amqp.Connection
 		}
 		return nil, fmt.Errorf("broker %s, vhost %s: %w", url, vhost, plain(err))
 	}
-	if seen := conn.ConnectionState().PeerCertificates; len(seen) > 0 && d.Presented != nil {
-		d.Presented(url, seen[0])
-	}
 	return conn, nil
 }
 
 // open opens what the library speaks AMQP over; secure is nil for no TLS.
-func open(ctx context.Context, network, address string, secure *tls.Config) (net.Conn, error) {
+func (d *Dialer) open(ctx context.Context, url, network, address string, secure *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshake)
 	defer cancel()
 	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
@@ -100,9 +97,12 @@ func open(ctx context.Context, network, address string, secure *tls.Config) (net
 			_ = c.Close()
 			return nil, err
 		}
+		if seen := client.ConnectionState().PeerCertificates; d.Presented != nil {
+			d.Presented(url, seen[0])
+		}
 		c = client
 	}
-	return newSieve(c), nil
+	return newGather(newSieve(c)), nil
 }
 
 // patientConn bounds each write: a broker that does not read would otherwise

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"bufio"
-	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net"
@@ -30,14 +29,6 @@ type sieve struct {
 }
 
 func newSieve(c net.Conn) *sieve { return &sieve{Conn: c, in: bufio.NewReaderSize(c, 32<<10)} }
-
-// ConnectionState is that of the TLS beneath, if there is any: the library asks.
-func (s *sieve) ConnectionState() tls.ConnectionState {
-	if c, ok := s.Conn.(*tls.Conn); ok {
-		return c.ConnectionState()
-	}
-	return tls.ConnectionState{}
-}
 
 // Frames are a kind, a channel, a size, so many bytes, and one that ends them.
 const (

@@ -2,11 +2,9 @@ package publish
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -17,22 +15,7 @@ import (
 	"landbridge.dev/mq/broker"
 )
 
-// line is one message of a batch.
-type line struct {
-	Exchange      string            `json:"exchange"`
-	Key           string            `json:"key"`
-	ID            string            `json:"messageId"`
-	Body          string            `json:"body"`
-	Base64        []byte            `json:"bodyBase64"`
-	ContentType   string            `json:"contentType"`
-	Type          string            `json:"type"`
-	CorrelationID string            `json:"correlationId"`
-	Expiration    string            `json:"expiration"`
-	Priority      uint8             `json:"priority"`
-	Headers       map[string]string `json:"headers"`
-}
-
-// result is what became of it.
+// result is what became of a line.
 type result struct {
 	Line    int    `json:"line"` // from 1
 	ID      string `json:"messageId,omitempty"`
@@ -50,7 +33,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, t target, c Calle
 		return err
 	}
 	defer release()
-	input := bufio.NewReaderSize(http.MaxBytesReader(w, r.Body, mostBatch), 64<<10)
+	input := newLines(w, r.Body, 2*s.Body, s.Reading) // twice: of escapes and the rest
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	controller := http.NewResponseController(w)
 	_ = controller.EnableFullDuplex() // results go out while lines come in, where HTTP/1 can
@@ -106,12 +89,11 @@ type sent struct {
 // its line, which may have twice the bytes, and those on their way.
 const batchBodies = 4
 
-func (b *batch) read(input *bufio.Reader, w http.ResponseWriter) {
+func (b *batch) read(input *lines, w http.ResponseWriter) {
 	defer close(b.results)
 	defer close(b.sent)
 	for n := 1; ; n++ {
-		due(w, time.Now().Add(b.Reading))
-		raw, err := readLine(input, b.Body)
+		raw, err := input.next()
 		if err != nil && !errors.Is(err, io.EOF) {
 			due(w, time.Now().Add(lingering))
 			closing(w)
@@ -121,7 +103,6 @@ func (b *batch) read(input *bufio.Reader, w http.ResponseWriter) {
 			return
 		}
 		if len(raw) == 0 && err != nil {
-			due(w, time.Time{}) // it would end what is on its way
 			return
 		}
 		if len(raw) > 0 {
@@ -196,24 +177,6 @@ func resultCode(r result) string {
 	return r.Error
 }
 
-// readLine reads a line without its end; one that is too long is an error.
-func readLine(r *bufio.Reader, most int64) ([]byte, error) {
-	var all []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		all = append(all, part...)
-		if int64(len(all)) > 2*most { // of escapes and the rest
-			return nil, fmt.Errorf("a line has more than %d bytes", 2*most)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			for len(all) > 0 && (all[len(all)-1] == '\n' || all[len(all)-1] == '\r') {
-				all = all[:len(all)-1]
-			}
-			return all, err
-		}
-	}
-}
-
 func resultOf(n int, id string, err error) result {
 	res := result{Line: n, ID: id, Status: http.StatusAccepted}
 	var r *refusal
@@ -225,52 +188,4 @@ func resultOf(n int, id string, err error) result {
 		res.Status, res.Error, res.Message = http.StatusInternalServerError, "internal", "something went wrong in the gateway"
 	}
 	return res
-}
-
-// readMessage reads a line. A field that there is not is an error, as a property
-// is that a caller may not set: who meant it is told.
-func readMessage(raw []byte) (l line, err error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&l); err != nil {
-		return l, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return l, errors.New("there is more than one on the line")
-	}
-	if l.Body != "" && len(l.Base64) > 0 {
-		return l, errors.New("it has body and bodyBase64")
-	}
-	return l, nil
-}
-
-// parse reads a line of a batch.
-func (s *Server) parse(ctx context.Context, c Caller, vhost string, raw []byte) (*broker.Message, error) {
-	l, err := readMessage(raw)
-	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "invalid", "not a message: %w", err)
-	}
-	exchange, err := s.allowed(ctx, c, vhost, l.Exchange, l.Key)
-	if err != nil {
-		return nil, err
-	}
-	m := &broker.Message{
-		Exchange: exchange, Key: l.Key, ID: l.ID, Body: []byte(l.Body), ContentType: l.ContentType, Type: l.Type,
-		CorrelationID: l.CorrelationID, Expiration: l.Expiration, Priority: l.Priority, Timestamp: time.Now(),
-	}
-	if len(l.Base64) > 0 {
-		m.Body = l.Base64
-	}
-	if int64(len(m.Body)) > s.Body {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "too-large", "a message may have %d bytes", s.Body)
-	}
-	if len(l.Headers) > 0 {
-		m.Headers = map[string]any{}
-	}
-	for name, value := range l.Headers {
-		if err := setHeader(m, name, value); err != nil {
-			return nil, refuse(http.StatusBadRequest, "invalid", "header %s: %w", name, err)
-		}
-	}
-	return m, s.check(m)
 }
