@@ -42,7 +42,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, t target, c Calle
 	working.Go(func() { b.read(input, w) })
 	working.Go(b.await)
 	defer working.Wait()
-	out := bufio.NewWriter(w)
+	out := bufio.NewWriter(s.listener(w))
 	encoder := json.NewEncoder(out)
 	listening := true
 	for pending := range b.results {

@@ -28,7 +28,7 @@ func (s *Server) listDead(w http.ResponseWriter, r *http.Request, t target, c Ca
 	if err != nil {
 		return lettersError(err)
 	}
-	answerJSON(w, http.StatusOK, map[string]any{"letters": all})
+	s.answer(w, http.StatusOK, map[string]any{"letters": all})
 	return nil
 }
 
@@ -48,7 +48,7 @@ func (s *Server) replayDead(w http.ResponseWriter, r *http.Request, t target, c 
 	if err != nil {
 		return lettersError(err)
 	}
-	answerJSON(w, http.StatusOK, map[string]any{"replayed": n})
+	s.answer(w, http.StatusOK, map[string]any{"replayed": n})
 	return nil
 }
 

@@ -46,6 +46,25 @@ func due(w http.ResponseWriter, until time.Time) {
 	_ = http.NewResponseController(w).SetReadDeadline(until) // a server's can
 }
 
+// listener is a caller who reads his answer. Who does not, would keep his
+// connection, and room, for ever.
+type listener struct {
+	w        http.ResponseWriter
+	patience time.Duration
+}
+
+func (s *Server) listener(w http.ResponseWriter) listener { return listener{w, s.Reading} }
+
+// Write writes a part of the answer, which has to be read in time.
+func (l listener) Write(b []byte) (int, error) {
+	l.wait()
+	return l.w.Write(b)
+}
+
+func (l listener) wait() {
+	_ = http.NewResponseController(l.w).SetWriteDeadline(time.Now().Add(lingering + l.patience)) // a server's can
+}
+
 // closing has the connection closed after the answer, of which a part may have
 // gone: net/http would take the rest of a body that was not read for the next
 // request. It closes where a reader of its own has met more than its limit.

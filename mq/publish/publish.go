@@ -34,7 +34,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, t target, c Cal
 		return err
 	}
 	s.Metrics.request(c.Namespace, "confirmed")
-	answerJSON(w, http.StatusAccepted, accepted{m.ID, true})
+	s.answer(w, http.StatusAccepted, accepted{m.ID, true})
 	return nil
 }
 

@@ -15,7 +15,8 @@ const (
 	fewTimes    = 4
 	// leastHeld is what a request counts for that has no body.
 	leastHeld = 4 << 10
-	// DefaultReading is how long a body, or a line of a batch, may take to come.
+	// DefaultReading is how long a body, or a line of a batch, may take to come,
+	// and a part of an answer to be read.
 	DefaultReading = time.Minute
 	// lingering is how long the rest of a refused request's body is waited for:
 	// net/http reads on before it answers, as long as it takes without that.

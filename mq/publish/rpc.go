@@ -50,6 +50,9 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request, t target, c Caller)
 	if err != nil {
 		return err
 	}
+	if int64(len(d.Body)) > s.Body {
+		return refuse(http.StatusBadGateway, "bad-answer", "the answer to question %s has %d bytes: it may have %d, as a message", m.ID, len(d.Body), s.Body)
+	}
 	status := http.StatusOK
 	if said, ok := d.Headers[broker.HeaderStatus]; ok {
 		if status, err = strconv.Atoi(fmt.Sprint(said)); err != nil || status < 200 || status > 599 {
@@ -61,7 +64,7 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request, t target, c Caller)
 		w.Header().Set("Content-Type", d.ContentType)
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(d.Body)
+	_, _ = s.listener(w).Write(d.Body)
 	return nil
 }
 

@@ -47,6 +47,9 @@ func TestRPC(t *testing.T) {
 			case "number":
 				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Headers: amqp.Table{"landbridge-status": int32(503)}})
 				continue
+			case "much":
+				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Body: make([]byte, publish.DefaultBody+1)})
+				continue
 			case "sorry":
 				_ = ch.Publish("", d.ReplyTo, false, false, amqp.Publishing{CorrelationId: d.CorrelationId, Headers: amqp.Table{"landbridge-status": "409"}, Body: []byte("no")})
 				continue
@@ -75,6 +78,7 @@ func TestRPC(t *testing.T) {
 		{"an answer with a header that cannot be read", "/rpc/shop.orders/x", "list", nil, 200, ""},
 		{"an answer with a status of two digits", "/rpc/shop.orders/x", "42", nil, 502, "bad-answer"},
 		{"an answer with a status of no class", "/rpc/shop.orders/x", "600", nil, 502, "bad-answer"},
+		{"an answer that is too long", "/rpc/shop.orders/x", "much", nil, 502, "bad-answer"},
 		{"an answer with a word for a status", "/rpc/shop.orders/x", "eu", nil, 502, "bad-answer"},
 		{"no answer", "/rpc/shop.orders/x?timeout=200ms", "silence", nil, 504, "timeout"},
 		{"nobody there", "/rpc/shop.nowhere/x", "q", nil, 502, "unroutable"},

@@ -101,6 +101,7 @@ func New(o Options) *Server {
 
 // ServeHTTP serves the API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.listener(w).wait() // no longer as long as for the answer before
 	do, t, err := s.route(r)
 	var c Caller
 	if err == nil {
@@ -180,13 +181,13 @@ func (s *Server) fail(w http.ResponseWriter, c Caller, err error) {
 	if r.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	answerJSON(w, r.status, failure{Error: r.code, Message: r.Error()})
+	s.answer(w, r.status, failure{Error: r.code, Message: r.Error()})
 }
 
-func answerJSON(w http.ResponseWriter, status int, body any) {
+func (s *Server) answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // who does not listen any more is not told
+	_ = json.NewEncoder(s.listener(w)).Encode(body) // who does not listen any more is not told
 }
 
 // defaultExchange is how the exchange without a name is written.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -62,5 +63,34 @@ func TestBodyThatStops(t *testing.T) {
 		if got := a.stuck(test.path, 1000, test.part); got.status != test.status || !strings.Contains(got.body, test.code) {
 			t.Errorf("%s: %d %s", test.path, got.status, got.body)
 		}
+	}
+}
+
+// Who does not read his answer keeps no connection, and no room: what others of
+// his namespace send is taken.
+func TestAnswerThatIsNotRead(t *testing.T) {
+	t.Parallel()
+	a := start(t, scene.New(t, node), func(o *publish.Options) {
+		o.Body, o.Held, o.Reading = 100<<10, 400<<10, 300*time.Millisecond
+	})
+	a.exchange("shop.orders", "orders.work", nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+	a.Must(err)
+	defer conn.Close()
+	a.Must(conn.(*net.TCPConn).SetReadBuffer(4 << 10))
+	_, err = fmt.Fprintf(conn, "POST /v1/vhosts/%s/batch HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer shop\r\nContent-Length: %d\r\n\r\n", a.vhost, 60<<20)
+	a.Must(err)
+	a.Must(conn.SetWriteDeadline(time.Now().Add(time.Minute)))
+	lines := strings.Repeat("[]\n", 10_000) // each has an answer of a hundred bytes
+	for range 60 << 20 / len(lines) {
+		if _, err = io.WriteString(conn, lines); err != nil {
+			break
+		}
+	}
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("its connection is kept: %v", err)
+	}
+	if got := a.call("shop", "POST", "/exchanges/shop.orders/x", "x"); got.status != http.StatusAccepted {
+		t.Errorf("what others send: %d %s", got.status, got.body)
 	}
 }
