@@ -27,6 +27,7 @@ type acker struct {
 
 	mu      sync.Mutex
 	pending []uint64 // settled, and the broker not told
+	settled uint64   // how many are
 	through uint64   // all tags up to this one are settled
 	ends    map[uint64]uint64
 	starts  map[uint64]uint64
@@ -67,8 +68,16 @@ func (a *acker) requeue(tag uint64) error {
 	return nil
 }
 
+// count is how many deliveries are settled.
+func (a *acker) count() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.settled
+}
+
 // settle joins a tag to the runs beside it. a.mu is held.
 func (a *acker) settle(tag uint64) {
+	a.settled++
 	start, end := tag, tag
 	if before, ok := a.ends[tag-1]; ok {
 		start = before

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -38,6 +39,7 @@ type Subscription struct {
 	parted    sync.Once
 	closed    chan *amqp.Error
 	cancelled chan string
+	given     atomic.Uint64
 }
 
 // Consume subscribes to a queue. A queue that is missing or forbidden is an
@@ -88,10 +90,18 @@ func (s *Subscription) Next(stop <-chan struct{}) (d *Delivery, ok bool) {
 		}
 		d = newDelivery(&m)
 		d.acker = s.acker
+		s.given.Add(1)
 		return d, true
 	case <-stop:
 		return nil, true
 	}
+}
+
+// Counts says how many messages the subscription has given, and how many of them
+// are settled.
+func (s *Subscription) Counts() (given, settled uint64) {
+	settled = s.acker.count() // first: it is never the larger
+	return s.given.Load(), settled
 }
 
 // ErrCancelled is a queue that was deleted, or moved away from its consumers.

@@ -24,6 +24,9 @@ type Rates interface {
 	// that are no gateway's, how many of these consumers and how many
 	// gateways there are. It is not known where nobody has looked lately.
 	Others(state.Queue) (rate float64, consumers, gateways int, known bool)
+	// Waits says whether messages of the queue are known to wait: ready, or
+	// with consumers where nobody but gateways is one.
+	Waits(state.Queue) bool
 }
 
 // Options are what a Dispatcher is made of.
@@ -35,7 +38,8 @@ type Options struct {
 	// MayReply says whether a Service may answer to a queue that is not a
 	// direct reply-to.
 	MayReply func(service state.Ref, queue state.Queue) bool
-	// Rates may be nil: then a share between 0 and 100 takes nothing.
+	// Rates may be nil: then a share between 0 and 100 takes nothing, and a
+	// consumer that the broker has forgotten stays so.
 	Rates Rates
 	// Grace is how long Run waits, when it has to end, for what pods have;
 	// DefaultGrace if it is 0.
@@ -49,6 +53,7 @@ type Dispatcher struct {
 	Options
 	transport *http.Transport
 	mostWait  time.Duration
+	firstLull time.Duration
 	work      context.Context //nolint:containedctx // of requests: it outlives that of Run by the grace
 	cut       context.CancelFunc
 
@@ -64,7 +69,7 @@ func New(o Options) *Dispatcher {
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
-	d := &Dispatcher{Options: o, transport: newTransport(), mostWait: mostWait, servers: map[state.Ref]*server{}, ends: map[state.Queue]chan struct{}{}}
+	d := &Dispatcher{Options: o, transport: newTransport(), mostWait: mostWait, firstLull: firstLull, servers: map[state.Ref]*server{}, ends: map[state.Queue]chan struct{}{}}
 	d.work, d.cut = context.WithCancel(context.Background())
 	return d
 }

@@ -41,6 +41,7 @@ type server struct {
 	copies    *broker.Publisher
 	log       *zap.Logger
 	tag       int          // of the last subscription
+	lull      lull         // of the one that is read
 	busy      atomic.Int32 // messages that pods have
 	shown     *series
 
@@ -58,7 +59,7 @@ func newServer(d *Dispatcher, c *state.QueueConsumer) *server {
 		limiter: newLimiter(1),
 		copies:  broker.NewPublisher(d.Hub.Link(c.Queue.Vhost, broker.RolePublish), mostInFlight),
 		log:     d.Log.With(zap.Stringer("service", c.Service), zap.Stringer("queue", c.Queue)),
-		shut:    make(chan struct{}), declared: map[string]uint64{}, lanes: map[string][]*task{}, shown: d.Metrics.of(c.Service, c.Queue),
+		shut:    make(chan struct{}), lull: lull{first: d.firstLull}, declared: map[string]uint64{}, lanes: map[string][]*task{}, shown: d.Metrics.of(c.Service, c.Queue),
 	}
 	s.set(c)
 	return s
@@ -264,7 +265,7 @@ func (s *server) serve(ctx context.Context, sub *intake, prefetch int, open *syn
 	settings := s.consumer.Load()
 	go func() { // watches while this goroutine reads
 		defer close(stop)
-		s.watch(ctx, settings, prefetch, reading)
+		s.watch(ctx, sub, settings, prefetch, reading)
 	}()
 	alive := s.read(sub, settings.Ordering != state.OrderNone, stop)
 	if !alive {
@@ -294,10 +295,11 @@ func (s *server) serve(ctx context.Context, sub *intake, prefetch int, open *syn
 }
 
 // watch returns when the subscription has to end.
-func (s *server) watch(ctx context.Context, settings *state.QueueConsumer, prefetch int, reading <-chan struct{}) {
+func (s *server) watch(ctx context.Context, sub *intake, settings *state.QueueConsumer, prefetch int, reading <-chan struct{}) {
 	t := time.NewTicker(beat)
 	defer t.Stop()
 	began := time.Now()
+	s.lull.begin(began)
 	for {
 		select {
 		case <-ctx.Done():
@@ -307,6 +309,11 @@ func (s *server) watch(ctx context.Context, settings *state.QueueConsumer, prefe
 		case <-s.changed:
 		case now := <-t.C:
 			s.tick(now)
+			if s.forgotten(sub, now) {
+				s.log.Info("messages wait and none comes: the queue is consumed anew")
+				s.poke()
+				return
+			}
 		}
 		c := s.consumer.Load()
 		if !s.open() || c.Priority != settings.Priority || c.Ordering != settings.Ordering || c.OrderHeader != settings.OrderHeader ||
@@ -315,6 +322,12 @@ func (s *server) watch(ctx context.Context, settings *state.QueueConsumer, prefe
 			return
 		}
 	}
+}
+
+// forgotten says whether the broker seems to have forgotten a subscription.
+func (s *server) forgotten(sub *intake, now time.Time) bool {
+	given, settled := sub.Counts()
+	return s.Rates != nil && s.lull.over(given, settled, func() bool { return s.Rates.Waits(s.queue) }, now)
 }
 
 // read takes messages until stop; false when the broker has ended it.

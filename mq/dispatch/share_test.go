@@ -47,6 +47,9 @@ func (r rates) Others(state.Queue) (rate float64, consumers, gateways int, known
 	return r.rate, r.consumers, 1, r.known
 }
 
+// Waits is not told.
+func (r rates) Waits(state.Queue) bool { return false }
+
 func TestShare(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -179,14 +179,26 @@ func (s *seen) fresh(interval time.Duration, now time.Time) bool {
 
 // Others tells what others take of a queue: see dispatch.Rates.
 func (w *Watcher) Others(queue state.Queue) (rate float64, consumers, gateways int, known bool) {
+	q, known := w.of(queue)
+	return q.VMRate, q.VMs, q.Gateways, known
+}
+
+// Waits tells whether messages of a queue wait: see dispatch.Rates.
+func (w *Watcher) Waits(queue state.Queue) bool {
+	q, known := w.of(queue)
+	return known && q.Counted && (q.Ready > 0 || q.Unacked > 0 && q.VMs == 0)
+}
+
+// of is what is known of a queue now, whosever it is.
+func (w *Watcher) of(queue state.Queue) (Queue, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for ref, c := range w.wants {
 		if s := w.seen[ref]; c.Queue == queue && s != nil && s.fresh(w.interval, time.Now()) && s.queue.Exists {
-			return s.queue.VMRate, s.queue.VMs, s.queue.Gateways, true
+			return s.queue, true
 		}
 	}
-	return 0, 0, 0, false
+	return Queue{}, false
 }
 
 // Standing is how a Service's queue stands. Before the first look it is unknown
