@@ -26,6 +26,7 @@ type channel struct {
 	incoming  *Publish // whose content is not complete
 	size      uint64   // of it, still to come
 	delivered uint64
+	closing   bool // by the peer: all is dropped until the client has agreed
 }
 
 // serve speaks until the connection ends.
@@ -76,12 +77,39 @@ func (c *Conn) send(frames ...frame) {
 }
 
 func (c *Conn) take(f frame) {
+	if c.closes(f) {
+		return
+	}
 	switch f.kind {
 	case frameMethod:
 		c.called(f)
 	case frameHeader, frameBody:
 		c.content(f)
 	}
+}
+
+// closes says that a frame is of a channel which the peer closes, as brokers do:
+// what was on its way by then is dropped.
+func (c *Conn) closes(f frame) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := c.channels[f.channel]
+	if ch == nil || !ch.closing {
+		return false
+	}
+	if f.kind == frameMethod {
+		ch.closing = f.name() != channelCloseOK
+		return f.name() != channelClose
+	}
+	return true
+}
+
+// closeChannel closes a channel with a code, over a method.
+func (c *Conn) closeChannel(channel uint16, code uint16, text string, over uint32) {
+	c.mu.Lock()
+	c.channels[channel].closing = true
+	c.mu.Unlock()
+	c.send(method(channel, channelClose, code, text, over))
 }
 
 // called answers a method.
@@ -102,6 +130,17 @@ func (c *Conn) called(f frame) {
 		c.send(method(f.channel, channelOpenOK, longString("")))
 	case channelClose:
 		c.send(method(f.channel, channelCloseOK))
+	case exchangeDeclare:
+		c.send(method(f.channel, exchangeDeclareOK))
+	case queueDeclare:
+		number[uint16](args)
+		queue := short(args)
+		c.peer.declare(queue)
+		c.send(method(f.channel, queueDeclareOK, queue, uint32(0), uint32(0)))
+	case queueBind:
+		c.send(method(f.channel, queueBindOK))
+	case queueDelete:
+		c.send(method(f.channel, queueDeleteOK, uint32(0)))
 	case basicQos:
 		c.send(method(f.channel, basicQosOK))
 	case confirmSelect:

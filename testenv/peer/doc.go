@@ -4,7 +4,7 @@
 // blocked, cut or closed between a publish and its confirm; heartbeats that
 // stop; deliveries to a consumer that has just cancelled.
 //
-// It answers by itself what opens connections, channels and consumers. It keeps
-// no queues and routes nothing: each message that is published waits for the
-// test to say what becomes of it.
+// It answers by itself what opens connections, channels and consumers, and says
+// yes to whatever is declared. It keeps no queues and routes nothing: each message
+// that is published waits for the test to say what becomes of it.
 package peer

@@ -32,6 +32,14 @@ const (
 	channelOpenOK     = 20<<16 | 11
 	channelClose      = 20<<16 | 40
 	channelCloseOK    = 20<<16 | 41
+	exchangeDeclare   = 40<<16 | 10
+	exchangeDeclareOK = 40<<16 | 11
+	queueDeclare      = 50<<16 | 10
+	queueDeclareOK    = 50<<16 | 11
+	queueBind         = 50<<16 | 20
+	queueBindOK       = 50<<16 | 21
+	queueDelete       = 50<<16 | 40
+	queueDeleteOK     = 50<<16 | 41
 	basicQos          = 60<<16 | 10
 	basicQosOK        = 60<<16 | 11
 	basicConsume      = 60<<16 | 20

@@ -25,9 +25,10 @@ type Peer struct {
 	settled   chan Settled
 	serving   sync.WaitGroup
 
-	mu    sync.Mutex
-	conns []*Conn
-	ended bool
+	mu       sync.Mutex
+	conns    []*Conn
+	declared map[string]int // how often, by queue
+	ended    bool
 }
 
 // New listens on the loopback interface.
@@ -37,7 +38,10 @@ func New(tb testing.TB) *Peer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Peer{tb: tb, listener: l, publishes: make(chan *Publish, many), consumers: make(chan *Consumer, many), settled: make(chan Settled, many)}
+	p := &Peer{
+		tb: tb, listener: l, publishes: make(chan *Publish, many), consumers: make(chan *Consumer, many), settled: make(chan Settled, many),
+		declared: map[string]int{},
+	}
 	p.serving.Go(p.accept)
 	tb.Cleanup(p.close)
 	return p
@@ -75,6 +79,19 @@ func (p *Peer) close() {
 // URL is the peer's address, as an AMQP URL.
 func (p *Peer) URL() string { return "amqp://" + p.listener.Addr().String() }
 
+func (p *Peer) declare(queue string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.declared[queue]++
+}
+
+// Declared is how often a queue was declared.
+func (p *Peer) Declared(queue string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.declared[queue]
+}
+
 // next waits for what comes on a channel.
 func next[T any](p *Peer, what string, from <-chan T) T {
 	p.tb.Helper()
@@ -111,6 +128,10 @@ func (p *Peer) Settled() Settled {
 	return next(p, "acknowledgement", p.settled)
 }
 
+// Settlements is where Settled takes words from, for who waits for something
+// else beside.
+func (p *Peer) Settlements() <-chan Settled { return p.settled }
+
 // Unsettled fails the test where a word on deliveries has come.
 func (p *Peer) Unsettled() {
 	p.tb.Helper()
@@ -142,6 +163,17 @@ type Publish struct {
 // Channel is the number of its channel.
 func (p *Publish) Channel() uint16 { return p.channel }
 
+// Body is what it says.
+func (p *Publish) Body() string {
+	var b []byte
+	for _, f := range p.content {
+		if f.kind == frameBody {
+			b = append(b, f.payload...)
+		}
+	}
+	return string(b)
+}
+
 // Ack confirms it; with multiple also all before it on the channel.
 func (p *Publish) Ack(multiple bool) { p.Conn.send(p.word(basicAck, multiple)) }
 
@@ -163,7 +195,7 @@ func (p *Publish) Return() {
 
 // CloseChannel closes its channel with a code, with all that is in flight there.
 func (p *Publish) CloseChannel(code uint16, text string) {
-	p.Conn.send(method(p.channel, channelClose, code, text, uint16(60), uint16(40)))
+	p.Conn.closeChannel(p.channel, code, text, basicPublish)
 }
 
 // Consumer is a client's consumer.
@@ -174,12 +206,18 @@ type Consumer struct {
 	channel uint16
 }
 
-// Deliver gives it a message without properties.
-func (c *Consumer) Deliver(body string) { c.DeliverWith(nil, body) }
+// CloseChannel closes its channel with a code: what it has not settled is the
+// queue's again.
+func (c *Consumer) CloseChannel(code uint16, text string) {
+	c.Conn.closeChannel(c.channel, code, text, 0)
+}
+
+// Deliver gives it a message without properties, and says by which tag.
+func (c *Consumer) Deliver(body string) uint64 { return c.DeliverWith(nil, body) }
 
 // DeliverWith gives it a message with headers, as a table is on the wire, without
 // its length; nil for no properties.
-func (c *Consumer) DeliverWith(headers []byte, body string) {
+func (c *Consumer) DeliverWith(headers []byte, body string) uint64 {
 	c.Conn.mu.Lock()
 	ch := c.Conn.channels[c.channel]
 	ch.delivered++
@@ -199,4 +237,5 @@ func (c *Consumer) DeliverWith(headers []byte, body string) {
 		frame{kind: frameHeader, channel: c.channel, payload: header},
 		frame{kind: frameBody, channel: c.channel, payload: []byte(body)},
 	)
+	return tag
 }
