@@ -54,6 +54,7 @@ type Dispatcher struct {
 	transport *http.Transport
 	mostWait  time.Duration
 	firstLull time.Duration
+	confirm   time.Duration   // how long the broker may take to confirm
 	work      context.Context //nolint:containedctx // of requests: it outlives that of Run by the grace
 	cut       context.CancelFunc
 
@@ -69,7 +70,10 @@ func New(o Options) *Dispatcher {
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
-	d := &Dispatcher{Options: o, transport: newTransport(), mostWait: mostWait, firstLull: firstLull, servers: map[state.Ref]*server{}, ends: map[state.Queue]chan struct{}{}}
+	d := &Dispatcher{
+		Options: o, transport: newTransport(), mostWait: mostWait, firstLull: firstLull, confirm: copyTimeout,
+		servers: map[state.Ref]*server{}, ends: map[state.Queue]chan struct{}{},
+	}
 	d.work, d.cut = context.WithCancel(context.Background())
 	return d
 }

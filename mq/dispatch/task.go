@@ -148,7 +148,7 @@ func (t *task) bury(c *state.QueueConsumer, a attempt, v verdict) error {
 func (t *task) copy(m *broker.Message, queue string, declare func(*broker.Session) error) error {
 	pause := 50 * time.Millisecond
 	for {
-		ctx, cancel := context.WithTimeout(t.work, copyTimeout)
+		ctx, cancel := context.WithTimeout(t.work, t.confirm)
 		outcome, err := t.copies.Publish(ctx, m, true)
 		cancel()
 		if outcome == broker.Confirmed {
@@ -194,7 +194,7 @@ func (t *task) reply(c *state.QueueConsumer, v verdict) error {
 		return nil //nolint:nilerr // as above
 	}
 	for range 2 {
-		ctx, cancel := context.WithTimeout(t.work, copyTimeout)
+		ctx, cancel := context.WithTimeout(t.work, t.confirm)
 		outcome := t.answer(ctx, m)
 		cancel()
 		t.shown.replied(outcome.String())
