@@ -144,7 +144,8 @@ func (t *task) bury(c *state.QueueConsumer, a attempt, v verdict) error {
 }
 
 // copy publishes a copy until the broker has confirmed it. It gives up with the
-// session that the message came by: from then on it is the broker's again.
+// subscription or the session that the message came by: from then on it is the
+// broker's again.
 func (t *task) copy(m *broker.Message, queue string, declare func(*broker.Session) error) error {
 	pause := 50 * time.Millisecond
 	for {
@@ -162,6 +163,8 @@ func (t *task) copy(m *broker.Message, queue string, declare func(*broker.Sessio
 		}
 		t.shown.copyFailed(outcome)
 		select {
+		case <-t.sub.gone:
+			return broker.ErrClosed
 		case <-t.sub.Session().Done():
 			return broker.ErrClosed
 		case <-t.work.Done():

@@ -227,6 +227,7 @@ func TestCopyOfADeliveryThatIsLost(t *testing.T) {
 			is   func(*peer.Consumer)
 		}{
 			{"connection", func(c *peer.Consumer) { c.Conn.Cut() }},
+			{"channel", func(c *peer.Consumer) { c.CloseChannel(406, "PRECONDITION_FAILED") }},
 		} {
 			for _, word := range []struct {
 				name string
