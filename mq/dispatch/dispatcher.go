@@ -18,12 +18,13 @@ const mostInFlight = 1000
 // DefaultGrace is how long a dispatcher that stops waits for what pods have.
 const DefaultGrace = 25 * time.Second
 
-// Rates tells what others take of a queue.
+// Rates tells what is taken of a queue.
 type Rates interface {
-	// Others is how many messages a second are acknowledged by consumers
-	// that are no gateway's, how many of these consumers and how many
-	// gateways there are. It is not known where nobody has looked lately.
-	Others(state.Queue) (rate float64, consumers, gateways int, known bool)
+	// Taken is how many messages a second are acknowledged by consumers that
+	// are no gateway's, and how many by the gateways, lately and in the same
+	// time; how many of these consumers there are, and how many gateways. It
+	// is not known where nobody has looked lately.
+	Taken(state.Queue) (theirs, ours float64, consumers, gateways int, known bool)
 	// Waits says whether messages of the queue are known to wait: ready, or
 	// with consumers where nobody but gateways is one.
 	Waits(state.Queue) bool

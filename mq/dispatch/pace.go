@@ -12,16 +12,17 @@ const (
 	// pacedPriority is the consumer's while it takes its share: what it asks
 	// for it gets before the others, and then it asks for no more.
 	pacedPriority = 10
-	// saved is for how many seconds a share may be saved up.
+	// saved is for how many seconds a share may be saved up, and a message more.
 	saved = 1.0
-	// leastRate is what a share earns where the others take nothing yet.
+	// leastRate is of what a share earns its part where the others take nothing.
 	leastRate = 0.5
+	// atOnce is how much of what a share is behind it earns at most beside.
+	atOnce = 0.5
 )
 
-// pace keeps a gateway to its share of a queue. It earns, in messages, its part
-// of what the others take, and spends them on deliveries: with a share of s per
-// cent, s/(100-s) of theirs, divided among the gateways. It is safe for
-// concurrent use.
+// pace keeps a gateway to its share of a queue. It earns, in messages, what is
+// due to it by what is taken, divided among the gateways, and spends them on
+// deliveries. It is safe for concurrent use.
 type pace struct {
 	mu      sync.Mutex
 	on      bool
@@ -46,13 +47,30 @@ func (p *pace) earn(c *state.QueueConsumer, rates Rates, now time.Time) {
 		p.rate, p.alone = 0, false
 		return
 	}
-	theirs, consumers, gateways, known := rates.Others(c.Queue)
+	theirs, ours, consumers, gateways, known := rates.Taken(c.Queue)
 	p.alone = known && consumers == 0
 	p.rate = 0
 	if known {
-		p.rate = max(leastRate, theirs*float64(c.PodShare)/float64(100-c.PodShare)/float64(max(1, gateways)))
+		p.rate = due(float64(c.PodShare)/100, theirs, ours) / float64(max(1, gateways))
 	}
-	p.balance = min(p.balance+p.rate*min(elapsed, 1), max(1, p.rate*saved))
+	p.balance = min(p.balance+p.rate*min(elapsed, 1), 1+p.rate*saved)
+}
+
+// due is how many messages a second the gateways may take together, with a share
+// from 0 to 1, where so many were taken lately: the share of all, and of what it is
+// behind a part.
+//
+// A third and less earns just share/(1-share) of what others take. Where these take
+// what we leave, a larger share would swing by that, from about 60 per cent on
+// between all and nothing: what we leave counts for more than itself, and as it was
+// seconds ago.
+func due(share, theirs, ours float64) float64 {
+	behind := share*theirs - (1-share)*ours
+	rate := share*(theirs+ours) + min(atOnce, share/(1-share))*behind
+	if theirs == 0 {
+		return max(rate, share*leastRate)
+	}
+	return rate
 }
 
 // open says whether there is anything to spend.

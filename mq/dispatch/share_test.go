@@ -43,8 +43,8 @@ type rates struct {
 	known     bool
 }
 
-func (r rates) Others(state.Queue) (rate float64, consumers, gateways int, known bool) {
-	return r.rate, r.consumers, 1, r.known
+func (r rates) Taken(state.Queue) (theirs, ours float64, consumers, gateways int, known bool) {
+	return r.rate, 0, r.consumers, 1, r.known
 }
 
 // Waits is not told.

@@ -58,7 +58,7 @@ func TestUnknownIsAbsent(t *testing.T) {
 	if all := shown(); len(all) > 0 {
 		t.Errorf("shown before anything is known: %v", all)
 	}
-	if _, _, _, known := w.Others(state.Queue{Vhost: s.Vhost, Name: "orders.work"}); known {
+	if _, _, _, _, known := w.Taken(state.Queue{Vhost: s.Vhost, Name: "orders.work"}); known {
 		t.Error("what others take is said to be known")
 	}
 	s.Must(os.WriteFile(secret, right, 0o600))

@@ -177,10 +177,10 @@ func (s *seen) fresh(interval time.Duration, now time.Time) bool {
 	return s.known && now.Sub(s.queue.At) <= stale*interval+callTimeout
 }
 
-// Others tells what others take of a queue: see dispatch.Rates.
-func (w *Watcher) Others(queue state.Queue) (rate float64, consumers, gateways int, known bool) {
+// Taken tells what is taken of a queue: see dispatch.Rates.
+func (w *Watcher) Taken(queue state.Queue) (theirs, ours float64, consumers, gateways int, known bool) {
 	q, known := w.of(queue)
-	return q.VMRate, q.VMs, q.Gateways, known
+	return q.VMRate, q.PodRate, q.VMs, q.Gateways, known
 }
 
 // Waits tells whether messages of a queue wait: see dispatch.Rates.

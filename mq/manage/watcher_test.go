@@ -129,6 +129,10 @@ func TestRates(t *testing.T) {
 		q, _ := w.Queue(ref)
 		t.Errorf("in %d looks a rate was 0; now %+v", zero, q)
 	}
+	theirs, ours, _, _, known := w.Taken(state.Queue{Vhost: s.Vhost, Name: "orders.work"})
+	if q, _ := w.Queue(ref); !known || theirs == 0 || ours == 0 || math.Abs(theirs-q.VMRate)+math.Abs(ours-q.PodRate) > q.PublishRate/2 {
+		t.Errorf("taken: known %t, by VMs %v and by gateways %v; the queue is %+v", known, theirs, ours, q)
+	}
 	if q, _ := w.Queue(ref); math.Abs(q.PodRate-q.VMRate) > q.PublishRate/2 {
 		t.Errorf("of what both consume alike pods are said to take %v a second, and VMs %v", q.PodRate, q.VMRate)
 	}
