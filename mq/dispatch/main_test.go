@@ -127,6 +127,13 @@ func (p *pod) requests() []request {
 	return append([]request(nil), p.seen...)
 }
 
+// count is how many requests the pod got so far.
+func (p *pod) count() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int64(len(p.seen))
+}
+
 // keys are the keys of what the pod got.
 func (p *pod) keys() map[string]int {
 	p.mu.Lock()

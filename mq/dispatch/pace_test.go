@@ -41,6 +41,9 @@ func (l *looked) Taken(state.Queue) (theirs, ours float64, consumers, gateways i
 	return l.seen[0], l.seen[1], 1, 1, l.known
 }
 
+// Waits is not told.
+func (l *looked) Waits(state.Queue) bool { return false }
+
 // A share is what it says: where VMs have more than they can do, and where they
 // have at once what the pods leave.
 func TestShareByTheBrokersCounts(t *testing.T) {
