@@ -109,6 +109,23 @@ func (s *Session) Queue(queue string) (ready int, err error) {
 	return ready, err
 }
 
+// slowStat is how long the leader of a quorum queue may take for its counts: the
+// broker says 0 and 0 instead after 250 ms (rabbit_quorum_queue.erl).
+const slowStat = 200 * time.Millisecond
+
+// Deserted says that a queue has no consumer, not even one that has gone and that
+// the queue has not noticed yet: that of a quorum queue counts until what it was
+// given is the queue's again. False may also be that it is not known.
+func (s *Session) Deserted(queue string) (is bool, err error) {
+	err = s.scratch(func(ch *amqp.Channel) error {
+		began := time.Now()
+		q, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil)
+		is = q.Consumers == 0 && (q.Messages > 0 || time.Since(began) < slowStat)
+		return err
+	})
+	return is && err == nil, err
+}
+
 // Exchange looks an exchange up, without declaring it.
 func (s *Session) Exchange(exchange string) error {
 	return s.scratch(func(ch *amqp.Channel) error {

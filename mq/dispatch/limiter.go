@@ -11,13 +11,14 @@ type limiter struct {
 	mu      sync.Mutex
 	limit   int
 	most    int
+	widest  int // the largest most that there was
 	inUse   int
 	lastCut time.Time
 	raised  time.Time
 	waiting []chan struct{} // each closed when its turn has come
 }
 
-func newLimiter(most int) *limiter { return &limiter{limit: most, most: most} }
+func newLimiter(most int) *limiter { return &limiter{limit: most, most: most, widest: most} }
 
 // acquire takes a place; false if stop came first.
 func (l *limiter) acquire(stop <-chan struct{}) bool {
@@ -95,7 +96,7 @@ func (l *limiter) bound(most int) {
 	if l.limit == l.most || l.limit > most {
 		l.limit = most
 	}
-	l.most = most
+	l.most, l.widest = most, max(l.widest, most)
 	l.admit()
 }
 
@@ -111,6 +112,13 @@ func (l *limiter) keep(stop <-chan struct{}) bool {
 	l.inUse--
 	l.mu.Unlock()
 	return l.acquire(stop)
+}
+
+// ever is the most that was allowed at any time.
+func (l *limiter) ever() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.widest
 }
 
 // now is the limit.

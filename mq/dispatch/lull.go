@@ -39,3 +39,9 @@ func (l *lull) over(given, settled uint64, waits func() bool, now time.Time) boo
 	l.least = min(2*l.least, mostLull)
 	return true
 }
+
+// forgotten says whether the broker seems to have forgotten a subscription.
+func (s *server) forgotten(sub *intake, now time.Time) bool {
+	given, settled := sub.Counts()
+	return s.Rates != nil && s.lull.over(given, settled, func() bool { return s.Rates.Waits(s.queue) }, now)
+}

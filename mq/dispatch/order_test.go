@@ -143,23 +143,44 @@ func keyed(c *state.QueueConsumer, n int) (*state.QueueConsumer, []amqp.Publishi
 	return c, all
 }
 
+// onQueues runs a test of an order with each kind of queue: what goes back has to
+// come again in its order from all.
+func onQueues(t *testing.T, test func(*testing.T, *scene.Scene)) {
+	t.Helper()
+	for name, arguments := range map[string]map[string]any{
+		"quorum":                       {"x-queue-type": "quorum"},
+		"quorum with a delivery limit": {"x-queue-type": "quorum", "x-delivery-limit": 100},
+		"classic":                      {"x-queue-type": "classic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := scene.New(t, node)
+			s.Must(node.AddQueue(t.Context(), s.Vhost, "orders.work", arguments))
+			test(t, s)
+		})
+	}
+}
+
 // Messages that wait for one that fails are not kept for longer than the broker
 // lets them: they go back to the queue, and come again in their order.
 func TestOrderOfWhatWaitsForLong(t *testing.T) {
 	t.Parallel()
-	s := scene.New(t, node)
-	s.Must(node.AddQueue(t.Context(), s.Vhost, "orders.work", map[string]any{"x-queue-type": "quorum", "x-delivery-limit": 100}))
+	onQueues(t, orderOfWhatWaitsForLong)
+}
+
+func orderOfWhatWaitsForLong(t *testing.T, s *scene.Scene) {
 	p := newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		if r.Header.Get("Idempotency-Key") == "m0" {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	})
-	c, all := keyed(consumer(s, p), 6)
+	c, all := keyed(consumer(s, p), 100) // as many are here at a time
+	c.Concurrency = len(all)
 	s.Publish("orders.work", all...)
 	g := start(s)
 	g.SetMostWait(time.Second)
 	g.Set(ref, c)
-	s.Eventually("all are delivered", func() bool { return len(p.keys()) == 6 })
+	s.Eventually("all are delivered", func() bool { return len(p.keys()) == len(all) })
 	empty(s)
 	var order []string
 	for _, r := range p.requests() {
@@ -225,4 +246,47 @@ func TestOrderOfWhatGoesBackOften(t *testing.T) {
 	g.Set(ref, c)
 	s.Eventually("all are in the retry queue", func() bool { ready, _ := s.Count("landbridge.test.retry.3600000"); return ready == 6 })
 	s.Eventually("none is left", func() bool { ready, unacked := s.Count("orders.work"); return ready == 0 && unacked == 0 })
+}
+
+// No pod is ready for a moment, again and again, while messages come all the
+// time: what went back comes again in the order of each key.
+func TestOrderWhenNoPodIsReady(t *testing.T) {
+	t.Parallel()
+	onQueues(t, orderWhenNoPodIsReady)
+}
+
+func orderWhenNoPodIsReady(t *testing.T, s *scene.Scene) {
+	const count, keys = 1600, 8
+	all := messages(count)
+	for i := range all {
+		all[i].Headers = amqp.Table{"customer": fmt.Sprint(i % keys)}
+	}
+	s.Publish("orders.work", all...)
+	p := newPod(t, nil)
+	c := consumer(s, p)
+	c.Ordering, c.OrderHeader, c.Concurrency = state.OrderKey, "customer", 64
+	nobody := *c
+	nobody.Endpoints = nil
+	g := start(s)
+	for done := 0; done < count; done = len(p.keys()) {
+		g.Set(ref, c)
+		s.Eventually("a few more are delivered", func() bool { n := len(p.keys()); return n >= min(done+200, count) })
+		g.Set(ref, &nobody)
+	}
+	empty(s)
+	var last [keys]int
+	seen := map[string]bool{}
+	for _, r := range p.requests() {
+		if seen[r.key] {
+			continue
+		}
+		seen[r.key] = true
+		var n int
+		_, err := fmt.Sscanf(r.key, "m%d", &n)
+		s.Must(err)
+		if n < last[n%keys] {
+			t.Errorf("%s came first after m%d", r.key, last[n%keys])
+		}
+		last[n%keys] = n
+	}
 }

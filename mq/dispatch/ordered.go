@@ -1,9 +1,11 @@
 package dispatch
 
 import (
+	"context"
 	"fmt"
 	"time"
 
+	"landbridge.dev/mq/broker"
 	"landbridge.dev/sync/state"
 )
 
@@ -16,7 +18,33 @@ const (
 	// ended. After 30 minutes the broker ends the channel of one that is not
 	// settled, and gives all others of it again as well.
 	mostKept = 25 * time.Minute
+	// mostDeserted is how long a queue that is to be served in order may have
+	// consumers still: then they are VMs', which keep no order.
+	mostDeserted = 5 * time.Second
 )
+
+// awaitDeserted waits until whoever served the queue before is out of it, with what
+// he had: the broker says that a channel is closed before the queue knows
+// (rabbit_channel.erl, ready_for_close), and would give what comes after that first.
+func (s *server) awaitDeserted(ctx context.Context, session *broker.Session, c *state.QueueConsumer) error {
+	if c.PodShare < 100 {
+		return nil // VMs consume beside
+	}
+	ctx, cancel := context.WithTimeout(ctx, mostDeserted)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if is, err := session.Deserted(s.queue.Name); is || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
 
 // enqueue gives a message its place in its lane: messages of one lane are
 // delivered one after the other, each settled before the next, also where that
@@ -38,8 +66,8 @@ func (s *server) enqueue(t *task) {
 }
 
 // runLane delivers a lane's messages until it has none. One that cannot be
-// delivered goes back to the queue together with those behind it, before which it
-// is to come again.
+// delivered goes back to the queue together with those behind it, and with it all
+// others of its subscription: before those it is to come again.
 func (s *server) runLane(lane string) {
 	for {
 		s.mu.Lock()
@@ -100,18 +128,41 @@ func (t *task) deliverInOrder() bool {
 // back gives a message back to the queue. One that came back often goes by a retry
 // queue: the broker drops what exceeds the queue's delivery limit.
 func (t *task) back() {
-	if t.delivery.Count >= mostGivenBack && !t.ends() {
+	if t.delivery.Count >= mostGivenBack && !t.lost() {
 		v := verdict{what: retry, why: fmt.Sprintf("it came back %d times, each time behind others that took too long", t.delivery.Count)}
 		t.settle(t.consumer.Load(), attemptOf(t.delivery, time.Now()), v)
 		return
 	}
-	t.requeue()
+	t.leave()
 }
 
-// ends says that a message cannot be delivered any more: its subscription has
-// ended or all of its session, nobody is left who may take it, or the time of grace
-// is over.
+// leave ends the message's subscription, and leaves the message to the broker: all
+// that is not settled when the channel is closed a quorum queue gives again in its
+// order, before all else (rabbit_fifo.erl, return_all). It keeps no order of what is
+// given back one by one: without a delivery limit that goes to the end, with one as
+// its maps have it, where more than a few are on their way
+// (quorum_commands_soft_limit, 32). What is on its way to a consumer that is
+// cancelled it takes for given back.
+func (t *task) leave() {
+	t.sub.over.happen()
+	t.shown.requeued()
+}
+
+// ends says that a message is not delivered any more: it is lost here, or its
+// subscription is over, and those before it may have been left to the broker.
 func (t *task) ends() bool {
+	select {
+	case <-t.sub.over.is:
+		return true
+	default:
+		return t.lost()
+	}
+}
+
+// lost says that a message cannot be delivered any more: the broker has ended its
+// subscription or all of its session, nobody is left who may take it, or the time
+// of grace is over.
+func (t *task) lost() bool {
 	select {
 	case <-t.sub.gone:
 		return true
@@ -128,6 +179,7 @@ func (t *task) rest(d time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-t.sub.over.is:
 	case <-t.sub.gone:
 	case <-t.sub.Session().Done():
 	case <-t.work.Done():

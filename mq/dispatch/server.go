@@ -135,7 +135,7 @@ func (s *server) run(ctx context.Context) {
 		}
 		pause, said = firstPause, ""
 		s.shown.consuming(true)
-		s.serve(ctx, &intake{Subscription: sub, gone: make(chan struct{})}, prefetch, &open)
+		s.serve(ctx, &intake{Subscription: sub, over: event{is: make(chan struct{})}, gone: make(chan struct{})}, prefetch, &open)
 		s.shown.consuming(false)
 	}
 }
@@ -219,6 +219,10 @@ func (s *server) subscribe(ctx context.Context) (*broker.Subscription, int, erro
 		} else if err != nil {
 			return nil, 0, err
 		}
+		if err := s.awaitDeserted(ctx, session, c); err != nil {
+			_ = session.Unlock(s.Names, s.queue.Name)
+			return nil, 0, err
+		}
 	}
 	s.tag++
 	prefetch := s.prefetch()
@@ -233,11 +237,17 @@ func (s *server) subscribe(ctx context.Context) (*broker.Subscription, int, erro
 }
 
 // prefetch is how many messages to ask for: twice what pods take at a time,
-// because one that waits for the next round trip delivers nothing.
+// because one that waits for the next round trip delivers nothing. Of a queue with
+// an order never fewer than before: what comes back a second time a quorum queue
+// puts behind what came back before and nobody has been given since.
 func (s *server) prefetch() int {
 	limit := s.limiter.now()
-	if s.consumer.Load().Ordering == state.OrderQueue {
+	switch s.consumer.Load().Ordering {
+	case state.OrderQueue:
 		return 1
+	case state.OrderKey:
+		limit = s.limiter.ever()
+	case state.OrderNone:
 	}
 	return s.pace.bound(max(2, min(2*limit, mostInFlight)))
 }
@@ -249,13 +259,6 @@ func (s *server) outgrown(prefetch int, age time.Duration) bool {
 	}
 	now := s.prefetch()
 	return now <= prefetch/2 || (age > settled && now > prefetch+prefetch/4)
-}
-
-// intake is a subscription, and what was taken of it.
-type intake struct {
-	*broker.Subscription
-	begun sync.WaitGroup // messages
-	gone  chan struct{}  // closed when the broker has ended it: it gives again what was not settled
 }
 
 // serve takes messages of a subscription until it ends, or another is needed.
@@ -275,6 +278,8 @@ func (s *server) serve(ctx context.Context, sub *intake, prefetch int, open *syn
 	<-stop
 	switch {
 	case !alive:
+	case settings.Ordering != state.OrderNone && !s.pace.paced():
+		sub.over.happen() // what no pod has is left to the broker: see leave
 	case sub.Cancel() == nil:
 		s.giveBack(sub)
 	default:
@@ -304,6 +309,8 @@ func (s *server) watch(ctx context.Context, sub *intake, settings *state.QueueCo
 		select {
 		case <-ctx.Done():
 			return
+		case <-sub.over.is:
+			return
 		case <-reading:
 			return
 		case <-s.changed:
@@ -324,12 +331,6 @@ func (s *server) watch(ctx context.Context, sub *intake, settings *state.QueueCo
 	}
 }
 
-// forgotten says whether the broker seems to have forgotten a subscription.
-func (s *server) forgotten(sub *intake, now time.Time) bool {
-	given, settled := sub.Counts()
-	return s.Rates != nil && s.lull.over(given, settled, func() bool { return s.Rates.Waits(s.queue) }, now)
-}
-
 // read takes messages until stop; false when the broker has ended it.
 func (s *server) read(sub *intake, ordered bool, stop <-chan struct{}) bool {
 	if !ordered {
@@ -344,58 +345,6 @@ func (s *server) read(sub *intake, ordered bool, stop <-chan struct{}) bool {
 		s.enqueue(&task{server: s, sub: sub, delivery: d})
 	}
 	return true // the share is used up, for now
-}
-
-// giveBack returns what was delivered and not begun to the queue, until the
-// subscription has nothing more.
-func (s *server) giveBack(sub *intake) {
-	never := make(chan struct{})
-	for {
-		d, _ := sub.Next(never)
-		if d == nil {
-			return
-		}
-		s.putBack(&task{server: s, sub: sub, delivery: d})
-	}
-}
-
-// putBack returns a message to the queue. What a share has paid for is delivered,
-// when there is a place; so is what has an order, which a quorum queue would not
-// keep.
-func (s *server) putBack(t *task) {
-	switch keeps := s.work.Err() == nil && s.open(); {
-	case keeps && s.consumer.Load().Ordering != state.OrderNone:
-		s.enqueue(t)
-	case keeps && s.pace.paced():
-		s.pace.owe()
-		t.sub.begun.Go(t.deliverLate)
-	default:
-		t.requeue()
-	}
-}
-
-// deliverLate delivers a message when there is a place, unless nobody may take it
-// before that.
-func (t *task) deliverLate() {
-	t.mu.Lock()
-	shut := t.shut
-	t.mu.Unlock()
-	if !t.limiter.acquire(shut) {
-		t.requeue()
-		return
-	}
-	defer t.limiter.release()
-	if t.ends() { // meanwhile: the broker gives it again
-		t.requeue()
-		return
-	}
-	t.deliver()
-}
-
-func (t *task) requeue() {
-	if t.delivery.Requeue() == nil { // it may have gone back by itself
-		t.shown.requeued()
-	}
 }
 
 // took takes in how long a pod had a message.
