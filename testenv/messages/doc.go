@@ -1,6 +1,7 @@
 // Package messages proves that gateways lose no message, by the rule of a total
 // queue: of all that producers were told is taken, all has its effect, nothing
-// else has, and what has it twice has it under one Idempotency-Key; while the
+// else has, and what has it twice has it under one Idempotency-Key; and what has an
+// order, of a queue or of a key, has its first effect in that order; while the
 // broker is killed, paused, restarted and blocked, connections are cut,
 // gateways are killed and drained, and pods fail in every way they can.
 //

@@ -214,7 +214,13 @@ func deleteQueue(ctx context.Context, w *world) error {
 // leader it passes on again after three minutes, and shows to nobody meanwhile
 // (dead_letter_worker_publisher_confirm_timeout).
 func (w *world) settled() {
-	w.Within(5*time.Minute, "all that was taken has its effect", func() bool { return len(w.ledger.Missing()) == 0 })
+	w.Within(5*time.Minute, "all that was taken has its effect", func() bool {
+		missing := len(w.ledger.Missing())
+		for _, o := range w.ordered {
+			missing += len(o.ledger.Missing())
+		}
+		return missing == 0
+	})
 	w.Within(2*time.Minute, "all queues are empty", func() bool {
 		all, err := w.Node.Queues(w.TB.Context(), w.Vhost)
 		left := 0
@@ -267,6 +273,11 @@ func TestNothingIsLost(t *testing.T) {
 			t.Errorf("no pod was seen to fail in this way: %s", way)
 		}
 	}
+	for _, o := range w.ordered {
+		if n := o.redelivered.Load(); n == 0 {
+			t.Errorf("%s: no fault was seen to have a message come again", o.ordering)
+		}
+	}
 	for _, g := range w.gateways {
 		g.drain()
 	}
@@ -305,6 +316,7 @@ func (w *world) play(f fault) {
 	}
 	w.front.Store(w.gateways[len(w.gateways)-1])
 	pause(ctx, time.Second)
+	w.goOn()
 }
 
 // account ends the producers, and draws the balance: nothing is lost, nothing is
@@ -320,6 +332,7 @@ func (w *world) account() {
 	if dead := w.Drain("landbridge.test.dead." + queue); len(dead) > 0 {
 		w.TB.Errorf("%d dead letters, the first: %v", len(dead), dead[0].Headers)
 	}
+	w.accountOrdered()
 }
 
 // openFiles is how many descriptors the process has.

@@ -38,3 +38,30 @@ func TestLedger(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// The order itself: first effects alone count, and each lane for itself.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	o := messages.NewOrder()
+	for _, id := range []string{"a1", "b1", "a2", "b2", "a3"} {
+		o.Sending(id[:1], id)
+	}
+	for _, id := range []string{"b1", "a1", "a2", "a1", "nobody's", "b2"} {
+		o.Effect(id)
+	}
+	if broken := o.Broken(); len(broken) > 0 {
+		t.Errorf("broken: %v", broken)
+	}
+	o.Sending("b", "b3")
+	for _, id := range []string{"a3", "late", "b3"} {
+		o.Effect(id)
+	}
+	o.Sending("a", "a4")
+	o.Sending("a", "a5")
+	for _, id := range []string{"a5", "a4", "a4"} {
+		o.Effect(id)
+	}
+	if diff := cmp.Diff([]string{"a4 after a5"}, o.Broken()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -22,15 +22,17 @@ const processSpec = "LANDBRIDGE_TEST_GATEWAY"
 
 // spec is what such a gateway has to know.
 type spec struct {
-	MQ       config.MQ
-	Consumer *state.QueueConsumer
-	Replica  string
+	MQ        config.MQ
+	Consumers []*state.QueueConsumer
+	Replica   string
 }
 
 // newDispatcher is the part of a replica that delivers.
 func (s spec) newDispatcher(hub *mqbroker.Hub) *dispatch.Dispatcher {
 	d := dispatch.New(dispatch.Options{Hub: hub, Names: mqbroker.Names{Cluster: scene.Cluster}, Replica: s.Replica, Grace: grace, Log: zap.NewNop()})
-	d.Set(s.Consumer.Service, s.Consumer)
+	for _, c := range s.Consumers {
+		d.Set(c.Service, c)
+	}
 	return d
 }
 
@@ -53,7 +55,7 @@ func runProcess(raw string) {
 
 // spec is that of a new replica.
 func (w *world) spec() spec {
-	return spec{MQ: w.MQ, Consumer: w.consumer(), Replica: fmt.Sprintf("r%d", w.names.Add(1))}
+	return spec{MQ: w.MQ, Consumers: w.consumers(), Replica: fmt.Sprintf("r%d", w.names.Add(1))}
 }
 
 // process is a replica that is a process of its own.

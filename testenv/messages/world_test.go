@@ -48,6 +48,7 @@ type world struct {
 	*scene.Scene
 	ledger    *messages.Ledger
 	endpoints []state.Endpoint
+	ordered   []*ordered
 	gateways  []*gateway
 	process   *process
 	names     atomic.Int64
@@ -66,8 +67,9 @@ func newWorld(t *testing.T, n *broker.Node) *world {
 	w := &world{Scene: scene.New(t, n), ledger: messages.NewLedger()}
 	w.Queue(queue)
 	for range 3 {
-		w.pod()
+		w.endpoints = append(w.endpoints, w.listen(w.serve))
 	}
+	w.addOrdered()
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
@@ -93,6 +95,9 @@ func (w *world) produce(names ...string) {
 		} else {
 			w.sending.Go(func() { w.sendAMQP(ctx, name) })
 		}
+	}
+	for _, o := range w.ordered {
+		w.sending.Go(func() { w.sendInOrder(ctx, o) })
 	}
 }
 
@@ -174,12 +179,17 @@ func (w *world) start() *gateway {
 	return g
 }
 
-func (w *world) consumer() *state.QueueConsumer {
-	return &state.QueueConsumer{
+// consumers are what gateways serve.
+func (w *world) consumers() []*state.QueueConsumer {
+	all := []*state.QueueConsumer{{
 		Service: state.Ref{Namespace: "shop", Name: "orders"}, Queue: state.Queue{Vhost: w.Vhost, Name: queue}, Path: "/",
 		Concurrency: 16, Timeout: time.Second, Retry: []time.Duration{time.Second}, MaxAttempts: 100, Ordering: state.OrderNone, PodShare: 100,
 		Endpoints: w.endpoints,
+	}}
+	for _, o := range w.ordered {
+		all = append(all, o.consumer(w.Vhost))
 	}
+	return all
 }
 
 // The ways in which pods fail.
@@ -193,42 +203,49 @@ const (
 
 func ways() []string { return []string{fails, overload, resets, cuts, slow} }
 
-// pod starts a pod that fails in every way it can: four of five messages have
-// their effect, some of those without an answer.
-func (w *world) pod() {
+// serve is a pod that fails in every way it can: four of five messages have their
+// effect, some of those without an answer.
+func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	way := [40]string{fails, fails, fails, overload, resets, cuts, slow}[rand.N(40)]
+	w.pods.add(way)
+	fail(rw, r, way, func() { w.ledger.Effect(r.Header.Get("Idempotency-Key"), string(body)) })
+}
+
+// fail fails in one of the ways, or in none.
+func fail(rw http.ResponseWriter, r *http.Request, way string, effect func()) {
+	switch way {
+	case fails:
+		rw.WriteHeader(http.StatusInternalServerError)
+	case overload:
+		rw.WriteHeader(http.StatusTooManyRequests)
+	case resets:
+		panic(http.ErrAbortHandler)
+	case cuts: // done, and the answer cut in the middle
+		effect()
+		rw.Header().Set("Content-Length", "100")
+		_, _ = rw.Write([]byte("half"))
+		panic(http.ErrAbortHandler)
+	case slow: // done, and no answer in time
+		effect()
+		<-r.Context().Done()
+	default:
+		effect()
+	}
+}
+
+// listen starts a pod.
+func (w *world) listen(serve http.HandlerFunc) state.Endpoint {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	w.Must(err)
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return
-		}
-		effect := func() { w.ledger.Effect(r.Header.Get("Idempotency-Key"), string(body)) }
-		way := [40]string{fails, fails, fails, overload, resets, cuts, slow}[rand.N(40)]
-		w.pods.add(way)
-		switch way {
-		case fails:
-			rw.WriteHeader(http.StatusInternalServerError)
-		case overload:
-			rw.WriteHeader(http.StatusTooManyRequests)
-		case resets:
-			panic(http.ErrAbortHandler)
-		case cuts: // done, and the answer cut in the middle
-			effect()
-			rw.Header().Set("Content-Length", "100")
-			_, _ = rw.Write([]byte("half"))
-			panic(http.ErrAbortHandler)
-		case slow: // done, and no answer in time
-			effect()
-			<-r.Context().Done()
-		default:
-			effect()
-		}
-	})}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: serve}
 	go func() { _ = server.Serve(l) }()
 	w.TB.Cleanup(func() { _ = server.Close() })
 	a := netip.MustParseAddrPort(l.Addr().String())
-	w.endpoints = append(w.endpoints, state.Endpoint{Address: state.Address{IP: a.Addr()}, Port: a.Port()})
+	return state.Endpoint{Address: state.Address{IP: a.Addr()}, Port: a.Port()}
 }
 
 // sendHTTP publishes through a gateway until ctx ends, again where nobody knows.
@@ -300,19 +317,11 @@ func (w *world) sendAMQP(ctx context.Context, name string) {
 }
 
 func (w *world) sendSession(ctx context.Context, name string) {
-	url := w.MQ.URLs[rand.N(len(w.MQ.URLs))]
-	c, err := amqp.DialConfig(url, amqp.Config{
-		SASL:  []amqp.Authentication{&amqp.PlainAuth{Username: broker.Username, Password: broker.Password}},
-		Vhost: w.Vhost, Heartbeat: 2 * time.Second, Dial: amqp.DefaultDial(2 * time.Second),
-	})
-	if err != nil {
+	c, ch := w.channel()
+	if c == nil {
 		return
 	}
 	defer func() { _ = c.CloseDeadline(time.Now().Add(time.Second)) }()
-	ch, err := c.Channel()
-	if err != nil || ch.Confirm(false) != nil {
-		return
-	}
 	for i := 0; ctx.Err() == nil && !ch.IsClosed(); i++ {
 		id := fmt.Sprintf("%s-%d", name, i)
 		if !w.sendOne(ctx, ch, id) {
