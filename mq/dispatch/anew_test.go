@@ -24,7 +24,7 @@ func TestQueueMadeAnew(t *testing.T) {
 		g.Set(ref, c)
 	}
 	const messagesEach = 10
-	for i := range 8 {
+	for i := range 5 {
 		s.Must(node.RemoveQueue(t.Context(), s.Vhost, "orders.work"))
 		s.Must(node.AddQueue(t.Context(), s.Vhost, "orders.work", nil))
 		s.Publish("orders.work", messages(messagesEach)...)

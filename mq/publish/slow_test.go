@@ -50,6 +50,9 @@ func TestBodyThatStops(t *testing.T) {
 		o.Body, o.Held, o.Reading, o.Timeout = 100<<10, 400<<10, 300*time.Millisecond, 100*time.Millisecond
 	})
 	a.exchange("shop.orders", "orders.work", nil)
+	a.Eventually("its connections are there", func() bool { // for which the timeout is short
+		return a.call("shop", "POST", "/exchanges/shop.orders/x", "x").status == http.StatusAccepted
+	})
 	for _, test := range []struct {
 		path, part string
 		status     int
