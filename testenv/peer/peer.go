@@ -14,7 +14,7 @@ import (
 const heartbeat = 4 * time.Second
 
 // many is how much may wait for a test to look at it.
-const many = 4096
+const many = 1 << 14
 
 // Peer listens for clients. It ends with its test.
 type Peer struct {
