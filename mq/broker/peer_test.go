@@ -4,30 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 
-	"landbridge.dev/config"
 	"landbridge.dev/mq/broker"
+	"landbridge.dev/testenv/broker/scene"
 	"landbridge.dev/testenv/peer"
 )
 
 // connect links to a peer for as long as the test runs.
 func connect(t *testing.T, p *peer.Peer) *broker.Link {
 	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"username", "password"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mq := config.MQ{URLs: []string{p.URL()}, CredentialsDir: dir}
-	link := broker.NewLink(broker.NewDialer(mq, "test"), "/", broker.RolePublish, zap.NewNop(), nil)
+	link := broker.NewLink(broker.NewDialer(scene.At(t, p.URL()).MQ, "test"), "/", broker.RolePublish, zap.NewNop(), nil)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { link.Run(ctx) })

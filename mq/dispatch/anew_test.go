@@ -9,7 +9,7 @@ import (
 )
 
 // A quorum queue that is deleted and declared again at once is served on, though
-// the broker forgets the consumers of every other one.
+// the broker forgets the consumers of most such queues.
 func TestQueueMadeAnew(t *testing.T) {
 	t.Parallel()
 	s := scene.New(t, node)

@@ -11,7 +11,7 @@ const (
 )
 
 // lull notices that the broker has forgotten a consumer. RabbitMQ 3.10.8 does it
-// to every other one of a quorum queue that is deleted and declared again at once:
+// to those of most quorum queues that are deleted and declared again at once:
 // it sends neither a cancel nor a message, for ever, or counts what it gave as
 // unacknowledged and no channel ever has it. A subscription made anew gets all.
 type lull struct {

@@ -3,12 +3,9 @@ package dispatch_test
 import (
 	"encoding/binary"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"landbridge.dev/config"
 	"landbridge.dev/sync/state"
 	"landbridge.dev/testenv/broker/scene"
 	"landbridge.dev/testenv/peer"
@@ -28,11 +25,7 @@ type play struct {
 func newPlay(t *testing.T, answer http.HandlerFunc, c func(*state.QueueConsumer), before ...func(*gateway)) *play {
 	t.Helper()
 	p := peer.New(t)
-	dir := t.TempDir()
-	s := &scene.Scene{TB: t, Vhost: "/", MQ: config.MQ{URLs: []string{p.URL()}, CredentialsDir: dir}}
-	for _, name := range []string{"username", "password"} {
-		s.Must(os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
-	}
+	s := scene.At(t, p.URL())
 	served := consumer(s, newPod(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		if r.Header.Get("Mq-H-Name") != "passes" {
 			answer(w, r)

@@ -60,6 +60,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, t target, c Calle
 		}
 	}
 	_ = out.Flush()
+	s.listener(w).wait() // for the end, which may come long after the last result
 	return nil
 }
 

@@ -97,3 +97,31 @@ func TestAnswerThatIsNotRead(t *testing.T) {
 		t.Errorf("what others send: %d %s", got.status, got.body)
 	}
 }
+
+// A batch may go on without a message for as long as its caller likes, who says
+// from time to time that he is there: its answer has an end all the same.
+func TestBatchThatPauses(t *testing.T) {
+	t.Parallel()
+	a := start(t, scene.New(t, node), func(o *publish.Options) { o.Reading = 500 * time.Millisecond })
+	a.exchange("shop.orders", "orders.work", nil)
+	body, lines := io.Pipe()
+	go func() {
+		defer lines.Close()
+		_, _ = io.WriteString(lines, `{"exchange":"shop.orders","key":"x"}`+"\n")
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for began := time.Now(); time.Since(began) < 3*time.Second; <-tick.C {
+			_, _ = io.WriteString(lines, "\n")
+		}
+	}()
+	r, err := http.NewRequest(http.MethodPost, a.url+"/v1/vhosts/"+a.vhost+"/batch", body)
+	a.Must(err)
+	r.Header.Set("Authorization", "Bearer shop")
+	resp, err := (&http.Client{Timeout: time.Minute}).Do(r)
+	a.Must(err)
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || strings.Count(string(got), `"status":202`) != 1 {
+		t.Errorf("answered %s, %v", got, err)
+	}
+}

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"landbridge.dev/config"
 	"landbridge.dev/mq/publish"
 	"landbridge.dev/testenv/broker/scene"
 	"landbridge.dev/testenv/peer"
@@ -193,12 +190,7 @@ func TestTrapsInABatch(t *testing.T) {
 func TestWordsOfTheBroker(t *testing.T) {
 	t.Parallel()
 	p := peer.New(t)
-	dir := t.TempDir()
-	s := &scene.Scene{TB: t, Vhost: "/", MQ: config.MQ{URLs: []string{p.URL()}, CredentialsDir: dir}}
-	for _, name := range []string{"username", "password"} {
-		s.Must(os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
-	}
-	a := start(t, s, func(o *publish.Options) {
+	a := start(t, scene.At(t, p.URL()), func(o *publish.Options) {
 		o.MayPublish = func(publish.Caller, string, string, string) bool { return true }
 	})
 	a.vhost = "%2F"

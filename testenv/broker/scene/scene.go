@@ -52,11 +52,7 @@ func New(tb testing.TB, node *broker.Node) *Scene {
 	s := &Scene{TB: tb, Node: node, Vhost: fmt.Sprintf("v%d", vhosts.Add(1))}
 	s.User = "gateway-" + s.Vhost
 	ctx := tb.Context()
-	dir := tb.TempDir()
-	s.MQ = config.MQ{URLs: []string{node.URL()}, CredentialsDir: dir, ManagementURLs: []string{node.ManagementURL()}}
-	for name, text := range map[string]string{"username": s.User, "password": password} {
-		s.Must(os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600))
-	}
+	s.MQ = config.MQ{URLs: []string{node.URL()}, CredentialsDir: s.credentials(), ManagementURLs: []string{node.ManagementURL()}}
 	s.Must(node.AddVhost(ctx, s.Vhost))
 	s.Must(node.AddUser(ctx, s.User, password, "monitoring"))
 	s.Must(node.Grant(ctx, s.User, s.Vhost, Rights(`orders\..*`, `shop\..*|amq\.topic`)))
@@ -64,6 +60,25 @@ func New(tb testing.TB, node *broker.Node) *Scene {
 		_ = node.RemoveVhost(context.WithoutCancel(ctx), s.Vhost) // the broker may be gone
 	})
 	return s
+}
+
+// At makes a scene at a broker, by its URL, that takes any user and has the default
+// vhost alone, as a scripted peer does.
+func At(tb testing.TB, url string) *Scene {
+	tb.Helper()
+	s := &Scene{TB: tb, Vhost: "/", User: "anybody"}
+	s.MQ = config.MQ{URLs: []string{url}, CredentialsDir: s.credentials()}
+	return s
+}
+
+// credentials writes the user's, and returns their folder.
+func (s *Scene) credentials() string {
+	s.TB.Helper()
+	dir := s.TB.TempDir()
+	for name, text := range map[string]string{"username": s.User, "password": password} {
+		s.Must(os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600))
+	}
+	return dir
 }
 
 var vhosts atomic.Int64 //nolint:gochecknoglobals // names that differ in one broker
